@@ -1,0 +1,3 @@
+//! One gate between AI agents and real infrastructure.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every native server, one manifest line each.

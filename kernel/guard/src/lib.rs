@@ -1,0 +1,1 @@
+//! Guards for paths, URLs, commands and names.

@@ -1,0 +1,196 @@
+//! One call on its way to a tool.
+
+use std::{sync::Arc, time::Instant};
+
+use kernel::{
+    ApprovalTicket, BoxFuture, CallId, Prepared, Principal, Progress, Resource, ToolError, ToolSpec,
+};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Permit, seams::Obligations};
+
+/// What a call ends with.
+pub type Outcome = Result<Answer, ToolError>;
+
+/// A successful result, shaped for the caller.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// The tool's typed result: a JSON object.
+    pub structured: Value,
+    /// True when text from outside is in it; doors mark it as data, not instructions.
+    pub untrusted: bool,
+    /// True when the result was cut to fit.
+    pub truncated: bool,
+    /// Where the whole result can be read, when it was cut.
+    pub artifact_uri: Option<String>,
+    /// Secrets masked in the result.
+    pub masked: usize,
+    /// True when the cache answered.
+    pub cached: bool,
+}
+
+impl Answer {
+    /// A plain result.
+    pub fn new(structured: Value) -> Self {
+        Self { structured, untrusted: false, truncated: false, artifact_uri: None, masked: 0, cached: false }
+    }
+}
+
+/// Which way a call came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// Streamable HTTP.
+    Http,
+    /// MCP over stdio.
+    Stdio,
+    /// `core-mcp call`.
+    Cli,
+    /// A workflow step.
+    Workflow,
+}
+
+impl Door {
+    /// The word policies and audit use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Stdio => "stdio",
+            Self::Cli => "cli",
+            Self::Workflow => "workflow",
+        }
+    }
+}
+
+/// A principal that [`crate::Gate::authenticate`] has seen proof of. Nothing else can make one.
+#[derive(Clone, Debug)]
+pub struct Verified(pub(crate) Arc<Principal>);
+
+impl Verified {
+    /// Who it is.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+}
+
+/// A `tools/call`, still untyped.
+pub struct Request {
+    /// Who calls; proven at the door.
+    pub caller: Verified,
+    /// Catalogue name or alias.
+    pub server: String,
+    /// Tool name within the server.
+    pub tool: String,
+    /// As sent. Anything but an object is refused.
+    pub args: Value,
+    /// Which way it came.
+    pub door: Door,
+    /// The context it belongs to.
+    pub context_id: Option<String>,
+    /// `traceparent` of the client.
+    pub trace_parent: Option<String>,
+    /// Same key, same call.
+    pub idempotency_key: Option<String>,
+    /// Fires when the client cancels.
+    pub cancel: CancellationToken,
+    /// Where progress goes.
+    pub progress: Progress,
+    /// How a human at the client can be asked while the call waits, if at all.
+    pub asker: Option<Arc<dyn Asker>>,
+    /// The human's answer to an earlier ticket of the same call (protocol 2026-07-28).
+    pub approval: Option<ApprovalReply>,
+}
+
+impl Request {
+    /// A request with nothing but the essentials.
+    pub fn new(caller: Verified, server: &str, tool: &str, args: Value, door: Door) -> Self {
+        Self {
+            caller,
+            server: server.to_owned(),
+            tool: tool.to_owned(),
+            args,
+            door,
+            context_id: None,
+            trace_parent: None,
+            idempotency_key: None,
+            cancel: CancellationToken::new(),
+            progress: Progress::silent(),
+            asker: None,
+            approval: None,
+        }
+    }
+}
+
+/// The answer to a ticket, carried by a repeated call.
+#[derive(Clone, Debug)]
+pub struct ApprovalReply {
+    /// The ticket's id.
+    pub id: String,
+    /// What the human said.
+    pub granted: bool,
+}
+
+/// Asks the human at the client while the call waits (elicitation, a terminal prompt).
+pub trait Asker: Send + Sync {
+    /// Asks once. The road bounds how long it waits.
+    fn ask<'a>(&'a self, ticket: &'a ApprovalTicket) -> BoxFuture<'a, Question>;
+}
+
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Yes.
+    Granted,
+    /// No, or closed without an answer.
+    Declined,
+    /// This client cannot ask anybody.
+    Impossible,
+}
+
+/// One call on its way. Stages fill it in.
+pub struct Call {
+    /// What the client sent.
+    pub request: Request,
+    /// Names the call.
+    pub id: CallId,
+    /// When it arrived.
+    pub started: Instant,
+    /// What the audit line will say. Shared, because the stages that know things stand further in.
+    pub record: Arc<Mutex<Record>>,
+    /// Catalogue name, after [`crate::Stage`] `decode`.
+    pub server: String,
+    /// Static facts about the tool, after `decode`.
+    pub spec: Option<Arc<ToolSpec>>,
+    /// The typed call, after `decode`.
+    pub prepared: Option<Box<dyn Prepared>>,
+    /// Duties that came with the permit, after `authorize`.
+    pub obligations: Obligations,
+    /// When the caller stops waiting, after `deadline`.
+    pub deadline: Option<Instant>,
+    /// Proof that policy allowed this call, after `authorize`.
+    pub(crate) permit: Option<Permit>,
+}
+
+/// One audit line in the making.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Catalogue name as far as resolved.
+    pub server: String,
+    /// Tool as sent.
+    pub tool: String,
+    /// Who.
+    pub principal: String,
+    /// By which token.
+    pub token_id: Option<String>,
+    /// `read`, `write` or `destroy`.
+    pub effect: Option<&'static str>,
+    /// What the call names.
+    pub resources: Vec<Resource>,
+    /// Policies that decided.
+    pub policies: Vec<String>,
+    /// W3C trace id.
+    pub trace_id: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Confines child processes with Landlock, seccomp and resource limits.

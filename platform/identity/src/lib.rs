@@ -1,0 +1,1 @@
+//! Tokens, users, agents, service accounts and roles.

@@ -1,0 +1,1 @@
+//! Cedar policies: who may do what, and why.

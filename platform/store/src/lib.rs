@@ -1,0 +1,1 @@
+//! The embedded state: SQLite files, contexts, approvals and artifacts.

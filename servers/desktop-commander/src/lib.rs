@@ -1,0 +1,1 @@
+//! Files, commands, git and sqlite on this machine, confined to the operator's roots.

@@ -1,0 +1,1 @@
+//! Finds secrets and dangerous patterns in files and trees.

@@ -1,0 +1,1 @@
+//! Black-box tests: the built binary and real clients.
