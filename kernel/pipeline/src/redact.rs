@@ -15,6 +15,8 @@ pub(crate) const MASK: &str = "[masked]";
 const STRING_MAX: usize = 512;
 /// Most values kept in a record, over all levels.
 const VALUES_MAX: usize = 128;
+/// Most items kept of one array: a long list must not crowd out what stands after it.
+const ITEMS_MAX: usize = 16;
 /// Deepest level kept in a record.
 const DEPTH_MAX: usize = 8;
 
@@ -104,7 +106,7 @@ fn masked(value: &Value, left: &mut usize, depth: usize) -> Value {
         Value::Array(items) => {
             let mut kept = Vec::new();
             for item in items {
-                if *left == 0 {
+                if *left == 0 || kept.len() == ITEMS_MAX {
                     kept.push(Value::from(format!("[{} more]", items.len() - kept.len())));
                     break;
                 }
