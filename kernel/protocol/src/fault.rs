@@ -30,6 +30,8 @@ impl Fault {
     pub const INVALID_PARAMS: i32 = -32602;
     /// Our bug.
     pub const INTERNAL: i32 = -32603;
+    /// We have too much to do; a code of our own, from the range left to implementations.
+    pub const BUSY: i32 = -32000;
     /// Headers and body disagree, or a required header is missing.
     pub const HEADER_MISMATCH: i32 = -32020;
     /// The client did not declare a capability the request needs.
@@ -69,6 +71,11 @@ impl Fault {
     /// Our bug.
     pub fn internal(why: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Self::INTERNAL, why, false)
+    }
+
+    /// We have too much to do; the same request may work later.
+    pub fn busy(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Self::BUSY, why, false)
     }
 
     /// Headers and body disagree.

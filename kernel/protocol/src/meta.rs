@@ -67,6 +67,9 @@ pub struct Meta<'a> {
     /// W3C trace context.
     #[serde(borrow)]
     pub traceparent: Option<&'a RawValue>,
+    /// Same key, same call: lets a backend recognise a repetition. Our own extension.
+    #[serde(borrow, rename = "core-mcp/idempotency_key")]
+    pub idempotency_key: Option<&'a RawValue>,
     /// The revision this request is written in. Present means modern.
     #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
     pub revision: Option<&'a RawValue>,
