@@ -230,11 +230,6 @@ impl Sessions {
         self.open.lock().remove(&session.id);
         session.end();
     }
-
-    /// Open sessions.
-    pub(crate) fn len(&self) -> usize {
-        self.open.lock().len()
-    }
 }
 
 #[cfg(test)]
@@ -275,7 +270,7 @@ mod tests {
         assert!(second.ended.is_cancelled() && !first.ended.is_cancelled());
         let bobs = sessions.open(&opened("bob", &scope)).unwrap();
         assert!(sessions.open(&opened("eve", &scope)).is_none(), "full of others' sessions");
-        assert_eq!(sessions.len(), 3);
+        assert_eq!(sessions.open.lock().len(), 3);
         assert!(!bobs.ended.is_cancelled() && !third.ended.is_cancelled());
     }
 
