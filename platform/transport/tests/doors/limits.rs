@@ -100,7 +100,7 @@ async fn connections_over_the_limit_are_told_so_and_others_are_served() {
 async fn two_thousand_silent_connections_do_not_keep_others_out() {
     let server = start_with(|config| config.header_read_timeout = Duration::from_secs(60)).await;
     let mut silent = Vec::new();
-    for _ in 0..450 {
+    for _ in 0..2000 {
         silent.push(Connection::open(server.address).await);
     }
     let params = json!({"name": "bench__echo", "arguments": {"message": "x"}});

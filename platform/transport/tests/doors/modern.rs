@@ -217,6 +217,21 @@ async fn a_long_call_becomes_a_stream_that_shows_it_lives() {
 }
 
 #[tokio::test]
+async fn a_trace_goes_on_and_a_malformed_one_does_not() {
+    let server = start().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for (parent, goes_on) in
+        [(format!("00-{trace}-00f067aa0ba902b7-01"), true), (format!("00-{trace}"), false)]
+    {
+        server.fakes.records.lock().unwrap().clear();
+        let params = json!({"name": "other__hello", "_meta": {"traceparent": parent}});
+        Ask::modern("ann", "tools/call", params).send(&server).await;
+        let records = server.fakes.records.lock().unwrap();
+        assert_eq!(records.iter().any(|it| it.trace_id.as_deref() == Some(trace)), goes_on, "{parent}");
+    }
+}
+
+#[tokio::test]
 async fn hanging_up_cancels_a_read_but_not_what_destroys() {
     let server = start().await;
     for (tool, code) in [("wait", "cancelled"), ("demolish", "ok")] {
