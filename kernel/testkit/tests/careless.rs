@@ -80,6 +80,7 @@ fn echo_alone() -> Vec<ToolSpec> {
 
 fn rules(entry: &ServerEntry) -> Vec<&'static str> {
     let mut rules: Vec<_> = violations(entry, json!({})).into_iter().map(|it| it.rule).collect();
+    rules.sort_unstable();
     rules.dedup();
     rules
 }
@@ -94,7 +95,7 @@ fn every_carelessness_is_found() {
         },
         ..ServerEntry::of::<EchoServer>()
     };
-    assert_eq!(rules(&entry), ["R1", "R2", "T2", "E2", "E3", "A2", "A3", "A4", "A3", "A5"]);
+    assert_eq!(rules(&entry), ["A2", "A3", "A4", "A5", "E2", "E3", "R1", "R2", "T2"]);
 }
 
 #[test]

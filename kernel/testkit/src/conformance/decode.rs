@@ -113,7 +113,7 @@ fn good(server: &dyn Mounted, spec: &ToolSpec, arguments: &Value, findings: &mut
     findings.must(meta.name == name && meta.title == spec.title, "T2", name, "meta and listing differ");
     findings.must(meta.effect == spec.effect, "E2", name, "the effect differs from the listing's");
     findings.must(
-        meta.caching == Caching::Never || spec.effect == Effect::Read,
+        meta.caching == Caching::Never || meta.effect == Effect::Read,
         "E3",
         name,
         "only a read may be answered from the cache",
