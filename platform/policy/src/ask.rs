@@ -95,7 +95,10 @@ pub(crate) fn vet(question: &PolicyQuestion<'_>) -> Result<(), Unaskable> {
 }
 
 /// The request and the two entities it is about. `context` is left empty when no policy looks at it.
-pub(crate) fn build(question: &PolicyQuestion<'_>, with_context: bool) -> Result<(Request, Entities), Unaskable> {
+pub(crate) fn build(
+    question: &PolicyQuestion<'_>,
+    with_context: bool,
+) -> Result<(Request, Entities), Unaskable> {
     let principal = principal_entity(question.principal)?;
     let resource = resource_entity(question)?;
     let action = uid(&TYPES.action, question.action.as_str());
@@ -150,7 +153,8 @@ fn context(question: &PolicyQuestion<'_>) -> Result<Context, Unaskable> {
         RestrictedExpression::new_record([("kind".to_owned(), text(kind)), ("id".to_owned(), text(id))])
             .map_err(|_| Unaskable::Malformed)
     };
-    let things: Vec<_> = question.resources.iter().map(|it| thing(&it.kind, &it.id)).collect::<Result<_, _>>()?;
+    let things: Vec<_> =
+        question.resources.iter().map(|it| thing(&it.kind, &it.id)).collect::<Result<_, _>>()?;
     let paths = || question.resources.iter().filter(|it| it.kind == "file").map(|it| it.id.as_str());
     let places = Places::of(paths());
     let set = |texts: &mut dyn Iterator<Item = &str>| RestrictedExpression::new_set(texts.map(text));

@@ -115,7 +115,13 @@ pub fn run_cases(dir: &Path, manifest: &Manifest) -> Result<CaseReport, CaseErro
             let label = case.name.clone().unwrap_or_else(|| format!("case {}", index + 1));
             if let Err((got, deciding)) = case.run(&compiled, manifest) {
                 let expected = case.expected();
-                report.failures.push(CaseFailure { file: source.name.clone(), case: label, expected, got, deciding });
+                report.failures.push(CaseFailure {
+                    file: source.name.clone(),
+                    case: label,
+                    expected,
+                    got,
+                    deciding,
+                });
             }
         }
     }
@@ -198,14 +204,17 @@ impl Case {
             Some(other) => return Err(format!("a broken case: `{other}` is none of read, write, destroy")),
         };
         if tool.is_some() && stated.or(known).is_none() {
-            return Err("a broken case: the tool is not mounted, so the case must state its effect".to_owned());
+            return Err(
+                "a broken case: the tool is not mounted, so the case must state its effect".to_owned()
+            );
         }
         let category = self.category.clone().or_else(|| names.map(|it| it.category.clone()));
         Ok(Target {
             server: server.to_owned(),
             tool: tool.map(str::to_owned),
             effect: stated.or(known),
-            category: category.ok_or("a broken case: the server is not mounted, so the case must state its category")?,
+            category: category
+                .ok_or("a broken case: the server is not mounted, so the case must state its category")?,
         })
     }
 }

@@ -27,7 +27,10 @@ pub struct PolicyEngine {
 
 impl PolicyEngine {
     /// Loads `dir/*.cedar`. Without a valid set there is no engine: the caller must refuse to start.
-    pub fn open(dir: impl Into<PathBuf>, manifest: Manifest) -> Result<(Arc<Self>, ReloadReport), PolicyErrors> {
+    pub fn open(
+        dir: impl Into<PathBuf>,
+        manifest: Manifest,
+    ) -> Result<(Arc<Self>, ReloadReport), PolicyErrors> {
         let dir = dir.into();
         let sources = folder::read(&dir, ".cedar")?;
         let (compiled, report) = compile(&sources, &manifest, 1)?;

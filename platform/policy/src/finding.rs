@@ -84,7 +84,7 @@ pub struct PolicyErrors {
 
 impl PolicyErrors {
     pub(crate) fn new(mut findings: Vec<Finding>) -> Self {
-        sort(&mut findings);
+        tidy(&mut findings);
         Self { findings }
     }
 
@@ -118,13 +118,13 @@ pub struct ReloadReport {
     pub warnings: Vec<Finding>,
 }
 
-pub(crate) fn sort(findings: &mut [Finding]) {
-    findings.sort_by(|left, right| {
-        (left.severity, &left.file, left.line, left.column).cmp(&(
-            right.severity,
-            &right.file,
-            right.line,
-            right.column,
-        ))
+/// Sorts, and keeps one of several findings about one place with one cure: the validator tells a mistake
+/// once per kind of principal, action and resource it could be asked about.
+pub(crate) fn tidy(findings: &mut Vec<Finding>) {
+    let place = |it: &Finding| (it.severity, it.file.clone(), it.line, it.column);
+    findings.sort_by_cached_key(place);
+    findings.dedup_by(|next, kept| {
+        place(next) == place(kept)
+            && (next.message == kept.message || (next.hint.is_some() && next.hint == kept.hint))
     });
 }

@@ -34,7 +34,8 @@ pub(crate) struct SourceFile {
 pub(crate) fn read(dir: &Path, suffix: &str) -> Result<Vec<SourceFile>, PolicyErrors> {
     let label = dir.display().to_string();
     let whole = |message: String| PolicyErrors::one(Finding::file(&label, message));
-    let home = dir.canonicalize().map_err(|error| whole(format!("the policy folder cannot be read: {error}")))?;
+    let home =
+        dir.canonicalize().map_err(|error| whole(format!("the policy folder cannot be read: {error}")))?;
     let names = names(&home, suffix).map_err(whole)?;
     let (mut sources, mut findings, mut total) = (Vec::with_capacity(names.len()), Vec::new(), 0);
     for name in names {

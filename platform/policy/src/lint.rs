@@ -61,14 +61,21 @@ fn unknown(uid: &EntityUid, manifest: &Manifest) -> Option<(String, String)> {
             if let Some((alias, tool)) = id.split_once('.')
                 && let Some(name) = manifest.aliases.get(alias)
             {
-                return Some((format!("`{alias}` is an alias"), format!("policies name the tool `{name}.{tool}`")));
+                return Some((
+                    format!("`{alias}` is an alias"),
+                    format!("policies name the tool `{name}.{tool}`"),
+                ));
             }
             ("tool", tools_near(id, manifest))
         }
         _ => return None,
     };
-    let message = format!("no {kind} is called `{}`", id.chars().filter(|it| !it.is_control()).take(80).collect::<String>());
-    let hint = spelling::nearest(id, known.iter().map(String::as_str)).map(|it| format!("did you mean `{it}`?"));
+    let message = format!(
+        "no {kind} is called `{}`",
+        id.chars().filter(|it| !it.is_control()).take(80).collect::<String>()
+    );
+    let hint =
+        spelling::nearest(id, known.iter().map(String::as_str)).map(|it| format!("did you mean `{it}`?"));
     Some((message, hint.unwrap_or_default()))
 }
 

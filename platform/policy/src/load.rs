@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use cedar_policy::{
-    Effect, Policy, PolicyId, PolicySet, ValidationMode, Validator, ffi::DetailedError,
-};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationMode, Validator, ffi::DetailedError};
 use pipeline::seams::Obligations;
 
 use crate::{
-    Finding, Manifest, PolicyErrors, PolicyRef, Severity, finding, folder::SourceFile, lint,
+    Finding, Manifest, PolicyErrors, PolicyRef, Severity, finding,
+    folder::SourceFile,
+    lint,
     rule::{Facets, Rule},
     schema::schema,
     statement::{Statement, position, statements},
@@ -60,7 +60,7 @@ pub(crate) fn load(sources: &[SourceFile], manifest: &Manifest) -> Result<Loaded
     if findings.iter().any(|it| it.severity == Severity::Error) {
         return Err(PolicyErrors::new(findings));
     }
-    finding::sort(&mut findings);
+    finding::tidy(&mut findings);
     let mut rules: Vec<Rule> = parsed.into_iter().map(|it| it.rule).collect();
     rules.sort_by(|left, right| left.info.id.cmp(&right.info.id));
     Ok(Loaded { rules, warnings: findings })
@@ -71,7 +71,9 @@ fn parse_file<'a>(source: &'a SourceFile, parsed: &mut Vec<Parsed<'a>>, findings
     for (index, statement) in statements(&source.text).into_iter().enumerate() {
         let fallback = format!("{stem}#{}", index + 1);
         match Policy::parse(Some(PolicyId::new(&fallback)), statement.text) {
-            Ok(policy) => parsed.push(Parsed { rule: rule(policy, fallback, source, statement), source, statement }),
+            Ok(policy) => {
+                parsed.push(Parsed { rule: rule(policy, fallback, source, statement), source, statement })
+            }
             Err(errors) => findings.extend(errors.iter().map(|error| {
                 let detail = DetailedError::from(error);
                 explain(detail, source, statement, Severity::Error)
@@ -91,9 +93,8 @@ fn rule(policy: Policy, fallback: String, source: &SourceFile, statement: Statem
         description: note("description").filter(|text| !text.is_empty()),
         id,
     };
-    let approval = note("approval").map(|text| {
-        if text.is_empty() { format!("policy `{}` asks for approval", info.id) } else { text }
-    });
+    let approval = note("approval")
+        .map(|text| if text.is_empty() { format!("policy `{}` asks for approval", info.id) } else { text });
     let redact = note("redact").unwrap_or_default();
     let redact = redact.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect();
     let duties = Obligations { approval, redact, rate_class: note("rate_class") };
@@ -126,8 +127,12 @@ fn validate(parsed: &[Parsed<'_>], findings: &mut Vec<Finding>) {
     let policies = by_id.values().map(|it| it.rule.policy.clone());
     let set = PolicySet::from_policies(policies).expect("the ids of a map are different");
     let result = Validator::new(schema()).validate(&set, ValidationMode::Strict);
-    let mut add = |id: &PolicyId, detail: DetailedError, severity: Severity| {
-        if let Some(policy) = by_id.get(id.as_ref()) {
+    let mut add = |id: &PolicyId, mut detail: DetailedError, severity: Severity| {
+        // The finding has a place; the id in front of every message would only repeat it.
+        if let Some(message) = detail.message.strip_prefix(&format!("for policy `{id}`, ")) {
+            detail.message = message.to_owned();
+        }
+        if let Some(policy) = by_id.get::<str>(id.as_ref()) {
             findings.push(explain(detail, policy.source, policy.statement, severity));
         }
     };
@@ -139,7 +144,12 @@ fn validate(parsed: &[Parsed<'_>], findings: &mut Vec<Finding>) {
     }
 }
 
-fn explain(detail: DetailedError, source: &SourceFile, statement: Statement<'_>, severity: Severity) -> Finding {
+fn explain(
+    detail: DetailedError,
+    source: &SourceFile,
+    statement: Statement<'_>,
+    severity: Severity,
+) -> Finding {
     let label = detail.source_locations.first();
     let offset = label.map_or(0, |it| it.loc.start.min(statement.text.len()));
     let mut message = detail.message;

@@ -39,7 +39,8 @@ impl Manifest {
     #[must_use]
     pub fn server<'a>(mut self, facts: &ServerFacts, tools: impl IntoIterator<Item = &'a ToolSpec>) -> Self {
         let tools = tools.into_iter().map(|spec| (spec.name.clone(), spec.effect)).collect();
-        self.servers.insert(facts.name.to_owned(), ServerNames { category: facts.category.to_owned(), tools });
+        self.servers
+            .insert(facts.name.to_owned(), ServerNames { category: facts.category.to_owned(), tools });
         for alias in facts.aliases {
             self.aliases.insert((*alias).to_owned(), facts.name.to_owned());
         }

@@ -107,11 +107,17 @@ mod tests {
         let facets = |text: &str| Facets::of(&text.parse().expect("a policy"), text);
         let none = Facets::default();
         assert_eq!(facets(r#"permit(principal in Role::"x", action, resource);"#), none);
-        assert_eq!(facets("permit(principal is Agent, action, resource) when { resource.effect == \"read\" };"), none);
+        assert_eq!(
+            facets("permit(principal is Agent, action, resource) when { resource.effect == \"read\" };"),
+            none
+        );
         let principal = Facets { principal: true, context: false };
         assert_eq!(facets(r#"permit(principal == User::"x", action, resource);"#), principal);
         assert_eq!(facets(r#"permit(principal is User in User::"x", action, resource);"#), principal);
-        assert_eq!(facets("permit(principal, action, resource) when { principal.name == \"x\" };"), principal);
+        assert_eq!(
+            facets("permit(principal, action, resource) when { principal.name == \"x\" };"),
+            principal
+        );
         let context = Facets { principal: false, context: true };
         assert_eq!(facets("permit(principal, action, resource) when { context.door == \"cli\" };"), context);
     }

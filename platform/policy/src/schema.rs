@@ -44,7 +44,9 @@ action "execute" appliesTo { principal: [User, Agent, Service], resource: [Tool]
 
 /// The schema policies are validated against, with the names that exist as comments for people and editors.
 pub fn schema_text(manifest: &Manifest) -> String {
-    let mut text = String::from("// Generated from the mounted servers. Policies are validated against this in strict mode.\n");
+    let mut text = String::from(
+        "// Generated from the mounted servers. Policies are validated against this in strict mode.\n",
+    );
     text.push_str(SHAPE);
     text.push_str("\n// Names in use:\n");
     for role in &manifest.roles {

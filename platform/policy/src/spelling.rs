@@ -41,7 +41,10 @@ mod tests {
         assert_eq!(distance("approval", "aproval"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(nearest("docker-manger", ["docker-manager", "brave-search"].into_iter()), Some("docker-manager"));
+        assert_eq!(
+            nearest("docker-manger", ["docker-manager", "brave-search"].into_iter()),
+            Some("docker-manager")
+        );
         assert_eq!(nearest("x", ["docker-manager"].into_iter()), None);
     }
 }
