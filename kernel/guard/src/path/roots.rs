@@ -193,23 +193,27 @@ impl Roots {
         access: Access,
     ) -> Result<PathBuf, Refusal> {
         let (root, relative) = self.map(field, cwd, path, access)?;
-        match (locate::existing(field, root, &relative, &self.rules), access) {
-            (Ok(found), Access::Read) => Ok(found.absolute().to_owned()),
-            (Ok(found), Access::Write) if found.absolute() == root.path => Ok(found.absolute().to_owned()),
-            (Ok(found), Access::Write) if lexical::split_last(&relative).is_none() => {
-                locate::refuse_critical(field, found.absolute())?;
-                Ok(found.absolute().to_owned())
-            }
-            (Err(refusal), _) if refusal.code != "NOT_FOUND" && refusal.code != "LINK_REFUSED" => {
-                Err(refusal)
-            }
-            (Err(refusal), Access::Read) if refusal.code == "LINK_REFUSED" => Err(refusal),
-            _ => {
-                let place = locate::place(field, root, &relative, access, &self.rules)?;
-                if access == Access::Write {
-                    place.refuse_unchangeable()?;
+        match access {
+            Access::Read => match locate::existing(field, root, &relative, &self.rules) {
+                Ok(found) => Ok(found.absolute().to_owned()),
+                Err(refusal) if refusal.code == "NOT_FOUND" => {
+                    let place = locate::place(field, root, &relative, access, &self.rules)?;
+                    Ok(place.absolute().to_owned())
                 }
+                Err(refusal) => Err(refusal),
+            },
+            Access::Write if lexical::split_last(&relative).is_some() => {
+                let place = locate::place(field, root, &relative, access, &self.rules)?;
+                place.refuse_unchangeable()?;
                 Ok(place.absolute().to_owned())
+            }
+            // `.`, `..` and the root itself: folders to put something in.
+            Access::Write => {
+                let found = locate::existing(field, root, &relative, &self.rules)?;
+                if found.absolute() != root.path {
+                    locate::refuse_critical(field, found.absolute())?;
+                }
+                Ok(found.absolute().to_owned())
             }
         }
     }
