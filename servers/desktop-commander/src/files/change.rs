@@ -17,7 +17,7 @@ use crate::error::FileError;
 /// Entries one deleted or moved folder may hold.
 const TREE_ENTRIES_MAX: u64 = 1_000_000;
 
-/// What to do with a file that is there already.
+// What to do with a file that is there already. Not a doc comment: see the parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
@@ -46,8 +46,10 @@ pub(crate) struct Changed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) change_id: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) diff: Option<String>,
 }
 
@@ -85,14 +87,12 @@ impl Files {
         who: &Who,
         path: &str,
         edits: &[Edit],
-        if_match: Option<&str>,
         dry_run: bool,
     ) -> Result<Changed, FileError> {
         let _turn = self.lock();
         let place = self.roots.place("file_path", path)?;
         place.refuse_unchangeable()?;
         let before = place.read(self.limits.read_bytes_max)?;
-        require_match(Some(&before), if_match)?;
         let text = std::str::from_utf8(&before).map_err(|_| FileError::NotText)?;
         let after = edit::apply(text, edits, self.limits.read_bytes_max)?;
         self.store(who, "edit_file", place, Some(&before), after.as_bytes(), dry_run)

@@ -14,14 +14,16 @@ const WANTED_LINES_MAX: usize = 100;
 /// Most of the closest text that is shown, in bytes.
 const NEAREST_BYTES_MAX: usize = 400;
 
-/// One replacement.
+// One replacement. Not a doc comment: the schema needs none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Edit {
+    /// Exact text.
     #[schemars(length(min = 1))]
     pub(crate) old: String,
+    /// Its replacement.
     pub(crate) new: String,
-    /// How often `old` must occur.
+    /// Times `old` must occur.
     #[serde(default = "once")]
     #[schemars(range(min = 1))]
     pub(crate) expected_count: u32,
@@ -66,14 +68,17 @@ fn nearest(text: &str, wanted: &str) -> Option<String> {
     let wanted: Vec<&str> = wanted.lines().take(WANTED_LINES_MAX).collect();
     let first = wanted.iter().find(|line| !line.trim().is_empty())?;
     let window = wanted.len().min(lines.len());
+    if window == 0 {
+        return None;
+    }
     let score = |start: usize| -> f32 {
         let span = &lines[start..start + window];
         let same = span.iter().zip(&wanted).filter(|(have, want)| have.trim() == want.trim()).count();
         same as f32 + likeness(span[0], first)
     };
-    let starts = 0..=lines.len().checked_sub(window)?;
+    let starts = 0..=lines.len() - window;
     let (start, best) = starts.map(|start| (start, score(start))).max_by(|a, b| a.1.total_cmp(&b.1))?;
-    if window == 0 || best < 0.5 {
+    if best < 0.5 {
         return None;
     }
     let mut span = lines[start..start + window].join("\n");

@@ -91,10 +91,14 @@ pub(super) struct Change {
 pub(crate) struct ChangeRecord {
     pub(crate) change_id: i64,
     /// Unix seconds.
+    #[schemars(skip)]
     pub(crate) at: i64,
+    #[schemars(skip)]
     pub(crate) by: String,
+    #[schemars(skip)]
     pub(crate) tool: String,
     pub(crate) path: String,
+    #[schemars(skip)]
     pub(crate) undone: bool,
 }
 
@@ -203,20 +207,14 @@ impl Journal {
         Ok(())
     }
 
-    /// The newest changes that `who` may undo, older than `before` when given.
-    pub(super) fn list(
-        &self,
-        who: &Who,
-        limit: u32,
-        before: Option<i64>,
-    ) -> Result<Vec<ChangeRecord>, FileError> {
+    /// The newest changes that `who` may undo.
+    pub(super) fn list(&self, who: &Who, limit: u32) -> Result<Vec<ChangeRecord>, FileError> {
         let db = self.db();
         let mut rows = db.prepare_cached(
             "SELECT id, at, owner, tool, path, undone FROM change
-             WHERE id < ?1 AND (owner = ?2 OR ?3) ORDER BY id DESC LIMIT ?4",
+             WHERE owner = ?1 OR ?2 ORDER BY id DESC LIMIT ?3",
         )?;
-        let before = before.unwrap_or(i64::MAX);
-        let records = rows.query_map(params![before, who.id, who.sees_all, limit], |row| {
+        let records = rows.query_map(params![who.id, who.sees_all, limit], |row| {
             Ok(ChangeRecord {
                 change_id: row.get(0)?,
                 at: row.get(1)?,

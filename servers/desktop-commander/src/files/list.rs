@@ -14,16 +14,15 @@ use super::{
 };
 use crate::error::FileError;
 
-/// The order of a listing.
+// The order of a listing. Not a doc comment: see the parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Sort {
-    /// By path.
     #[default]
     Name,
-    /// The largest first.
+    // The largest first.
     Size,
-    /// The newest first.
+    // The newest first.
     Modified,
 }
 
@@ -42,12 +41,14 @@ pub(crate) struct ListOrder {
 /// A page of a listing.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Listing {
+    #[schemars(skip)]
     pub(crate) path: String,
     pub(crate) entries: Vec<Listed>,
+    #[schemars(skip)]
     pub(crate) total: usize,
     /// The bound on entries was reached; there is more than `total`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[serde(default)]
+    #[schemars(skip)]
     pub(crate) partial: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_cursor: Option<String>,
@@ -60,11 +61,14 @@ pub(crate) struct Listed {
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) size: Option<i64>,
+    #[schemars(skip)]
+    pub(crate) size: Option<u64>,
     /// Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) modified: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) link_target: Option<String>,
 }
 
@@ -113,7 +117,7 @@ impl Files {
 }
 
 fn listed(path: &Path, kind: Kind, facts: Option<Facts>, target: Option<&Path>) -> Listed {
-    let size = facts.filter(|_| kind == Kind::File).map(|it| i64::try_from(it.size).unwrap_or(i64::MAX));
+    let size = facts.filter(|_| kind == Kind::File).map(|it| it.size);
     Listed {
         path: path.to_string_lossy().into_owned(),
         kind: kind.as_str(),

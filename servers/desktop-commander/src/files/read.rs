@@ -17,7 +17,7 @@ const PAGE_BYTES: usize = 128 * 1024;
 /// Bytes in a page of base64 or hex, at most.
 const RAW_BYTES: usize = 64 * 1024;
 
-/// How the content is shown.
+// How the content is shown. Not a doc comment: the parameter describes itself in the schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Form {
@@ -36,22 +36,27 @@ pub(crate) struct PageOrder {
     pub(crate) form: Form,
 }
 
-/// A part of a file.
+/// A part of a file. The schema names what a caller passes on; the rest of a result explains itself.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct FilePage {
+    #[schemars(skip)]
     pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) encoding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) lines_total: Option<usize>,
+    #[schemars(skip)]
     pub(crate) bytes_total: usize,
     pub(crate) content: String,
     pub(crate) sha256: String,
+    #[schemars(skip)]
     pub(crate) truncated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) next_offset: Option<usize>,
+    pub(crate) next_offset: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[serde(default)]
+    #[schemars(skip)]
     pub(crate) lossy: bool,
 }
 
@@ -62,9 +67,11 @@ pub(crate) struct FileOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub(crate) sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) next_offset: Option<usize>,
+    #[schemars(skip)]
+    pub(crate) next_offset: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
 }
@@ -76,9 +83,9 @@ impl Files {
     }
 
     /// The first page of each file; together they are as large as one page. One failure fails no other.
-    pub(crate) fn read_many(&self, paths: &[String], encoding: &str) -> Vec<FileOutcome> {
+    pub(crate) fn read_many(&self, paths: &[String]) -> Vec<FileOutcome> {
         let bytes = (PAGE_BYTES / paths.len().max(1)).max(2048);
-        let order = PageOrder { encoding: encoding.to_owned(), offset: 0, length: None, form: Form::Text };
+        let order = PageOrder { encoding: "utf-8".to_owned(), offset: 0, length: None, form: Form::Text };
         let outcome = |path: &String| match self.read_page("file_paths", path, &order, bytes) {
             Ok(page) => FileOutcome {
                 path: path.clone(),
@@ -125,17 +132,22 @@ impl Files {
             page.lossy = text.lossy;
             page.lines_total = Some(lines.total);
             page.truncated = lines.cut || lines.next.is_some();
-            page.next_offset = lines.next;
+            page.next_offset = lines.next.map(offset_of);
             page.content = lines.content.to_owned();
         } else {
             let count = length.unwrap_or(RAW_BYTES).min(RAW_BYTES);
             let (part, next) = text::slice(&bytes, order.offset, count);
             page.content = if order.form == Form::Hex { hex(part) } else { BASE64_STANDARD.encode(part) };
             page.truncated = next.is_some();
-            page.next_offset = next;
+            page.next_offset = next.map(offset_of);
         }
         Ok(page)
     }
+}
+
+/// Files are at most a gibibyte, so every offset fits.
+fn offset_of(at: usize) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
 }
 
 fn hex(bytes: &[u8]) -> String {

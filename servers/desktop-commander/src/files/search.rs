@@ -26,7 +26,7 @@ const LINE_BYTES_MAX: usize = 400;
 /// Memory a compiled pattern may take, in bytes.
 const PATTERN_BYTES_MAX: usize = 4 << 20;
 
-/// What the pattern is looked for in.
+// What the pattern is looked for in. Not a doc comment: see the parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SearchKind {
@@ -53,8 +53,10 @@ pub(crate) struct SearchOrder {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct SearchResult {
     pub(crate) matches: Vec<Match>,
-    pub(crate) files_searched: i64,
+    #[schemars(skip)]
+    pub(crate) files_searched: u64,
     /// Time or the bound on entries ran out; `next_cursor` goes on from there.
+    #[schemars(skip)]
     pub(crate) partial: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next_cursor: Option<String>,

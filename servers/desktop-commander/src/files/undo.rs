@@ -23,13 +23,8 @@ pub(crate) enum Later {
 
 impl Files {
     /// The newest changes that the caller may undo.
-    pub(crate) fn changes(
-        &self,
-        who: &Who,
-        limit: u32,
-        before: Option<i64>,
-    ) -> Result<Vec<ChangeRecord>, FileError> {
-        self.journal.list(who, limit, before)
+    pub(crate) fn changes(&self, who: &Who, limit: u32) -> Result<Vec<ChangeRecord>, FileError> {
+        self.journal.list(who, limit)
     }
 
     /// Undoes one change.

@@ -10,10 +10,11 @@ use crate::{
     files::{Changed, Who},
 };
 
-/// Makes a folder and those above it; one that exists is fine.
+/// Makes a folder and those above it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateDirectory {
+    /// Where.
     directory_path: AskedPath,
 }
 

@@ -10,12 +10,13 @@ use crate::{
     files::{Changed, Who},
 };
 
-/// Moves a file, link or folder to the server's trash; undo_change brings it back.
+/// Deletes a file or folder; undo_change brings it back.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeletePath {
+    /// What.
     path: AskedPath,
-    /// Needed for a folder that is not empty.
+    /// With what it holds.
     #[serde(default)]
     recursive: bool,
 }

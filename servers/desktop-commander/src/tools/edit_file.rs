@@ -10,15 +10,15 @@ use crate::{
     files::{Changed, Edit, Who},
 };
 
-/// Replaces exact text in a UTF-8 file: all edits in order, or none.
+/// Replaces exact text in a file: all edits or none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EditFile {
+    /// Which file.
     file_path: AskedPath,
+    /// Applied in order.
     #[schemars(length(min = 1, max = 100))]
     edits: Vec<Edit>,
-    /// SHA-256 the file must have now.
-    if_match: Option<String>,
     /// Only show the diff.
     #[serde(default)]
     dry_run: bool,
@@ -41,12 +41,8 @@ impl Tool for EditFile {
     }
 
     async fn call(self, server: &DesktopCommander, cx: &CallContext) -> Result<Changed, ToolError> {
-        let Self { file_path, edits, if_match, dry_run } = self;
+        let Self { file_path, edits, dry_run } = self;
         let who = Who::of(&cx.principal);
-        server
-            .with_files(move |files| {
-                files.edit(&who, file_path.as_str(), &edits, if_match.as_deref(), dry_run)
-            })
-            .await
+        server.with_files(move |files| files.edit(&who, file_path.as_str(), &edits, dry_run)).await
     }
 }

@@ -11,6 +11,7 @@ use crate::DesktopCommander;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetPathInfo {
+    /// What to describe.
     path: AskedPath,
 }
 
@@ -19,12 +20,16 @@ pub(crate) struct PathInfo {
     path: String,
     #[serde(rename = "type")]
     kind: &'static str,
-    size: i64,
+    #[schemars(skip)]
+    size: u64,
     /// Octal.
+    #[schemars(skip)]
     mode: String,
     /// Unix seconds.
+    #[schemars(skip)]
     modified: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     link_target: Option<String>,
     /// Why tools may not change it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,7 +59,7 @@ impl Tool for GetPathInfo {
                 Ok(PathInfo {
                     path: found.absolute.to_string_lossy().into_owned(),
                     kind: found.facts.kind.as_str(),
-                    size: i64::try_from(found.facts.size).unwrap_or(i64::MAX),
+                    size: found.facts.size,
                     mode: format!("{:04o}", found.facts.mode),
                     modified: found.facts.modified,
                     link_target: found.link_target.map(|it| it.to_string_lossy().into_owned()),

@@ -9,15 +9,14 @@ use crate::{
     files::{ChangeRecord, Who},
 };
 
-/// Lists your file changes, the newest first.
+/// Lists your file changes, newest first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListChanges {
+    /// Page size.
     #[serde(default = "fifty")]
     #[schemars(range(min = 1, max = 500))]
     limit: u32,
-    /// Only changes older than this id.
-    before: Option<i64>,
 }
 
 fn fifty() -> u32 {
@@ -47,7 +46,6 @@ impl Tool for ListChanges {
 
     async fn call(self, server: &DesktopCommander, cx: &CallContext) -> Result<Changes, ToolError> {
         let who = Who::of(&cx.principal);
-        let Self { limit, before } = self;
-        server.with_files(move |files| Ok(Changes { changes: files.changes(&who, limit, before)? })).await
+        server.with_files(move |files| Ok(Changes { changes: files.changes(&who, self.limit)? })).await
     }
 }

@@ -14,19 +14,25 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListDirectory {
+    /// Which folder.
     directory_path: AskedPath,
+    /// Show dot files.
     #[serde(default)]
     show_hidden: bool,
+    /// Levels.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 5))]
     depth: u8,
-    /// `*.rs` for names, `src/**` for paths.
+    /// `*.rs` or `src/**`.
     glob: Option<String>,
+    /// Largest or newest first.
     #[serde(default)]
     sort: Sort,
+    /// Page size.
     #[serde(default = "two_hundred")]
     #[schemars(range(min = 1, max = 1000))]
     limit: u32,
+    /// From `next_cursor`.
     cursor: Option<String>,
 }
 

@@ -10,13 +10,15 @@ use crate::{
     files::{Changed, Who},
 };
 
-/// Moves or renames a file, link or folder.
+/// Moves or renames a file or folder.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MovePath {
+    /// What.
     from_path: AskedPath,
+    /// Its new path.
     to_path: AskedPath,
-    /// Replace a file; the old one goes to the trash.
+    /// Replace a file.
     #[serde(default)]
     overwrite: bool,
 }

@@ -14,21 +14,23 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadFile {
-    /// Absolute, or relative to the first root.
+    /// Absolute, or beneath the first root.
     file_path: AskedPath,
+    /// As WHATWG names it.
     #[serde(default = "utf_8")]
     encoding: String,
-    /// First line (byte for base64, hex); negative: from the end.
+    /// First line (byte, if not text); negative: from the end.
     #[serde(default)]
     offset: i64,
-    /// Lines or bytes at most.
+    /// Most lines or bytes.
     #[schemars(range(min = 1))]
     length: Option<u32>,
+    /// Form of the content.
     #[serde(rename = "as", default)]
     form: Form,
 }
 
-pub(super) fn utf_8() -> String {
+fn utf_8() -> String {
     "utf-8".into()
 }
 

@@ -4,17 +4,16 @@ use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trus
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AskedPath, read_file::utf_8};
+use super::AskedPath;
 use crate::{DesktopCommander, files::FileOutcome};
 
 /// Reads the beginnings of several files; one that fails does not fail the others.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadMultipleFiles {
+    /// UTF-8 files.
     #[schemars(length(min = 1, max = 50))]
     file_paths: Vec<AskedPath>,
-    #[serde(default = "utf_8")]
-    encoding: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -40,7 +39,6 @@ impl Tool for ReadMultipleFiles {
 
     async fn call(self, server: &DesktopCommander, _cx: &CallContext) -> Result<FilesRead, ToolError> {
         let paths: Vec<String> = self.file_paths.into_iter().map(AskedPath::into_string).collect();
-        let encoding = self.encoding;
-        server.with_files(move |files| Ok(FilesRead { files: files.read_many(&paths, &encoding) })).await
+        server.with_files(move |files| Ok(FilesRead { files: files.read_many(&paths) })).await
     }
 }

@@ -10,31 +10,35 @@ use crate::{
     files::{SearchKind, SearchOrder, SearchResult},
 };
 
-/// Searches file contents or names beneath a folder.
-///
-/// Passes over binary files, and what .gitignore hides.
+/// Searches text files or names beneath a folder.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SearchFiles {
+    /// Which folder.
     directory_path: AskedPath,
+    /// What to find.
     #[schemars(length(min = 1, max = 4096))]
     pattern: String,
+    /// Where to look.
     #[serde(default)]
     kind: SearchKind,
-    /// `pattern` is a regular expression.
+    /// Regular expression.
     #[serde(default)]
     regex: bool,
-    /// `*.rs` for names, `src/**` for paths.
+    /// `*.rs` or `src/**`.
     glob: Option<String>,
-    /// Lines around a match.
+    /// Lines around.
     #[serde(default)]
     #[schemars(range(max = 10))]
     context: u8,
+    /// Also what .gitignore hides.
     #[serde(default)]
     include_ignored: bool,
+    /// Page size.
     #[serde(default = "one_hundred")]
     #[schemars(range(min = 1, max = 1000))]
     limit: u32,
+    /// From `next_cursor`.
     cursor: Option<String>,
 }
 

@@ -9,12 +9,13 @@ use crate::{
     files::{Changed, Later, Who},
 };
 
-/// Brings back what was there before a change; is itself a change.
+/// Brings back what was there before a change.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UndoChange {
+    /// From list_changes.
     change_id: i64,
-    /// Undo a file that was changed again since.
+    /// Even if changed again since.
     #[serde(default)]
     force: bool,
 }

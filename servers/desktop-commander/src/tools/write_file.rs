@@ -10,17 +10,21 @@ use crate::{
     files::{Changed, Mode, Who, WriteOrder},
 };
 
-/// Writes a whole UTF-8 file atomically; undo_change brings the old one back.
+/// Writes a whole file; undo_change brings the old one back.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WriteFile {
+    /// Where.
     file_path: AskedPath,
+    /// UTF-8 text.
     content: String,
+    /// Make missing folders.
     #[serde(default = "yes")]
     create_dirs: bool,
+    /// For a file that exists.
     #[serde(default)]
     mode: Mode,
-    /// SHA-256 the file must have now.
+    /// SHA-256 it must have now.
     if_match: Option<String>,
     /// Only show the diff.
     #[serde(default)]
