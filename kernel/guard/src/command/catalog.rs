@@ -19,9 +19,9 @@ const SYSTEM_PATH: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin"
 
 /// Names that start another program from their arguments or hide one, with what to do instead.
 const WRAPPERS: &[&str] = &[
-    "bash", "busybox", "chroot", "command", "coproc", "dash", "doas", "eval", "exec", "fish", "ionice", "ksh",
-    "nohup", "nsenter", "parallel", "script", "setsid", "sh", "source", "ssh", "stdbuf", "strace", "su", "sudo",
-    "taskset", "time", "toybox", "unshare", "watch", "zsh",
+    "bash", "busybox", "chroot", "command", "coproc", "dash", "doas", "eval", "exec", "fish", "ionice",
+    "ksh", "nohup", "nsenter", "parallel", "script", "setsid", "sh", "source", "ssh", "stdbuf", "strace",
+    "su", "sudo", "taskset", "time", "toybox", "unshare", "watch", "zsh",
 ];
 
 /// The allow-list of one server.
@@ -89,14 +89,21 @@ impl Catalog {
     }
 
     /// The program a word in command position means.
-    pub(super) fn resolve(&self, word: &str, roots: &Roots) -> Result<(&'static Program, String, PathBuf), Refusal> {
+    pub(super) fn resolve(
+        &self,
+        word: &str,
+        roots: &Roots,
+    ) -> Result<(&'static Program, String, PathBuf), Refusal> {
         let name = word.rsplit('/').next().unwrap_or_default();
         let rule = self.rule_for(name).ok_or_else(|| self.not_allowed(word, name))?;
         let Some(found) = self.locate(name, roots) else {
             return Err(program(word, "it is allowed but not installed in the operator's search path"));
         };
         if word.contains('/') && !(word.starts_with('/') && is_same_file(Path::new(word), &found)) {
-            return Err(program(word, format!("only `{}` goes by that name; call it as `{name}`", found.display())));
+            return Err(program(
+                word,
+                format!("only `{}` goes by that name; call it as `{name}`", found.display()),
+            ));
         }
         Ok((rule, name.to_owned(), found))
     }
@@ -112,14 +119,18 @@ impl Catalog {
         if is_wrapper(name) {
             return program(word, "it starts other programs; call the program itself");
         }
-        program(word, "see `get_policy` for the programs that are; the operator can add one to `exec.programs`")
+        program(
+            word,
+            "see `get_policy` for the programs that are; the operator can add one to `exec.programs`",
+        )
     }
 
     /// The first file of that name on the search path that can be run and lies in no root: a program that
     /// callers can change is not the program the operator allowed.
     fn locate(&self, name: &str, roots: &Roots) -> Option<PathBuf> {
         self.path.iter().map(|folder| folder.join(name)).find(|file| {
-            let runs = file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+            let runs =
+                file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
             let real = file.canonicalize();
             runs && real.is_ok_and(|real| {
                 !roots.iter().any(|root| real.starts_with(root.path()) || file.starts_with(root.path()))

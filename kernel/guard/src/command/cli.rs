@@ -93,7 +93,12 @@ impl Cli {
         }
     }
 
-    fn judge_operands(&self, call: &mut Call<'_>, operands: &[String], seen: &[String]) -> Result<(), Refusal> {
+    fn judge_operands(
+        &self,
+        call: &mut Call<'_>,
+        operands: &[String],
+        seen: &[String],
+    ) -> Result<(), Refusal> {
         let given = |flags: &[&str]| seen.iter().any(|name| flags.iter().any(|flag| stands_for(name, flag)));
         let last = operands.len().saturating_sub(1);
         for (index, operand) in operands.iter().enumerate() {
@@ -110,7 +115,11 @@ impl Cli {
                 Operands::ReadThenText if index == 0 => call.read(operand),
                 Operands::ReadThenText => Ok(()),
                 Operands::ReadWrite | Operands::WriteThenRead => {
-                    if (index == 0) == (self.operands == Operands::ReadWrite) { call.read(operand) } else { call.write(operand) }
+                    if (index == 0) == (self.operands == Operands::ReadWrite) {
+                        call.read(operand)
+                    } else {
+                        call.write(operand)
+                    }
                 }
                 Operands::Loose => call.loose(operand),
                 Operands::None => Err(call.refuse(operand, "it takes no such argument here", "leave it out")),

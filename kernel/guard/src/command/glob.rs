@@ -37,7 +37,11 @@ pub(super) fn expand(word: &Word, cwd: &Path, roots: &Roots) -> Result<Vec<Strin
         return Ok(vec![word.text()]);
     }
     search.found.sort_unstable();
-    Ok(search.found.into_iter().map(|name| if name.starts_with('-') { format!("./{name}") } else { name }).collect())
+    Ok(search
+        .found
+        .into_iter()
+        .map(|name| if name.starts_with('-') { format!("./{name}") } else { name })
+        .collect())
 }
 
 /// The word cut at its slashes; `None` when a `[…]` holds one, which makes it no pattern.
@@ -110,7 +114,8 @@ impl Search {
 
 /// Whether a file name matches. A leading dot must be written out.
 fn matches(pattern: &Word, name: &str) -> bool {
-    let literal_dot = matches!(pattern.parts.first(), Some(Part::Bare(text) | Part::Quoted(text)) if text.starts_with('.'));
+    let literal_dot =
+        matches!(pattern.parts.first(), Some(Part::Bare(text) | Part::Quoted(text)) if text.starts_with('.'));
     if name.starts_with('.') && !literal_dot {
         return false;
     }

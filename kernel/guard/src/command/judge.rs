@@ -56,7 +56,12 @@ impl Judge {
         let cwd = self.roots.check("working_directory", None, cwd, Access::Read)?;
         if !cwd.is_dir() {
             let fix = "name a folder beneath a root";
-            return Err(Refusal::new("NOT_FOUND", "working_directory", "the working directory is no folder", fix));
+            return Err(Refusal::new(
+                "NOT_FOUND",
+                "working_directory",
+                "the working directory is no folder",
+                fix,
+            ));
         }
         let steps = line.pipelines.iter().map(|(connector, pipeline)| {
             Ok(Step { connector: *connector, stages: self.pipeline(pipeline, &cwd)? })
@@ -69,7 +74,8 @@ impl Judge {
     /// # Errors
     /// As [`Judge::judge`].
     pub fn judge_args(&self, program: &str, args: &[String], cwd: &str) -> Result<Plan, Refusal> {
-        let words = std::iter::once(program).chain(args.iter().map(String::as_str)).map(Word::literal).collect();
+        let words =
+            std::iter::once(program).chain(args.iter().map(String::as_str)).map(Word::literal).collect();
         let command = Command { words, ..Command::default() };
         let pipelines = vec![(super::Connector::Always, Pipeline { commands: vec![command] })];
         self.judge(&CommandLine { pipelines }, cwd)
@@ -104,7 +110,7 @@ impl Judge {
         }
         check_size(&call.args)?;
         let Call { args, env, reads, writes, network, .. } = call;
-        let Streams3 { stdin, stdout, stderr } = streams;
+        let Wiring { stdin, stdout, stderr } = streams;
         Ok(Stage { name, program: file, args, env, stdin, stdout, stderr, reads, writes, network, rule })
     }
 
@@ -113,7 +119,11 @@ impl Judge {
         let (program, name, file) = self.catalog.resolve(&call.args[at], &self.roots)?;
         let unknown_arguments = call.name == "xargs";
         if unknown_arguments && !program.is_harmless {
-            return Err(call.refuse(&name, "its arguments cannot be seen before it runs", "run it on named files, or use a pattern"));
+            return Err(call.refuse(
+                &name,
+                "its arguments cannot be seen before it runs",
+                "run it on named files, or use a pattern",
+            ));
         }
         let mut inner = Call {
             name: &name,
@@ -132,7 +142,8 @@ impl Judge {
         }
         call.args[at] = file.to_string_lossy().into_owned();
         call.args.append(&mut inner.args);
-        (call.env, call.reads, call.writes, call.network) = (inner.env, inner.reads, inner.writes, inner.network);
+        (call.env, call.reads, call.writes, call.network) =
+            (inner.env, inner.reads, inner.writes, inner.network);
         Ok(program.rule)
     }
 
@@ -148,8 +159,8 @@ impl Judge {
         Ok(args)
     }
 
-    fn redirects(&self, redirects: &[Redirect], cwd: &Path) -> Result<Streams3, Refusal> {
-        let mut streams = Streams3 { stdin: None, stdout: Sink::Out, stderr: Sink::Err };
+    fn redirects(&self, redirects: &[Redirect], cwd: &Path) -> Result<Wiring, Refusal> {
+        let mut streams = Wiring { stdin: None, stdout: Sink::Out, stderr: Sink::Err };
         let twice = || syntax("a stream is redirected twice");
         for redirect in redirects {
             match redirect {
@@ -161,7 +172,9 @@ impl Judge {
                     let path = self.redirect_path(file, cwd, Access::Write)?;
                     let sink = Sink::File { path, append: *append };
                     let is_file = |sink: &Sink| matches!(sink, Sink::File { .. });
-                    if *which != Streams::Err && is_file(&streams.stdout) || *which != Streams::Out && is_file(&streams.stderr) {
+                    if *which != Streams::Err && is_file(&streams.stdout)
+                        || *which != Streams::Out && is_file(&streams.stderr)
+                    {
                         return Err(twice());
                     }
                     match which {
@@ -184,13 +197,13 @@ impl Judge {
     }
 }
 
-struct Streams3 {
+struct Wiring {
     stdin: Option<PathBuf>,
     stdout: Sink,
     stderr: Sink,
 }
 
-impl Streams3 {
+impl Wiring {
     fn written(&self) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = [&self.stdout, &self.stderr]
             .into_iter()

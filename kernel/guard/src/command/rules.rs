@@ -58,7 +58,11 @@ impl Program {
         Self { name, rule, args: Args::Cli(cli), is_harmless: true }
     }
 
-    const fn own(name: &'static str, rule: &'static str, judge: fn(&mut Call<'_>) -> Result<Verdict, Refusal>) -> Self {
+    const fn own(
+        name: &'static str,
+        rule: &'static str,
+        judge: fn(&mut Call<'_>) -> Result<Verdict, Refusal>,
+    ) -> Self {
         Self { name, rule, args: Args::Own(judge), is_harmless: false }
     }
 

@@ -80,8 +80,16 @@ impl<'a> Scanner<'a> {
 
     /// Redirections that begin with a stream number, and those that end with one.
     fn joined_streams(&mut self) -> Result<Option<&'static str>, Refusal> {
-        const JOINED: &[(&str, &str)] =
-            &[("2>&1", "2>&1"), ("1>&2", ">&2"), (">&2", ">&2"), ("2>>", "2>>"), ("2>", "2>"), ("1>>", ">>"), ("1>", ">"), ("0<", "<")];
+        const JOINED: &[(&str, &str)] = &[
+            ("2>&1", "2>&1"),
+            ("1>&2", ">&2"),
+            (">&2", ">&2"),
+            ("2>>", "2>>"),
+            ("2>", "2>"),
+            ("1>>", ">>"),
+            ("1>", ">"),
+            ("0<", "<"),
+        ];
         for (text, meaning) in JOINED {
             let Some(rest) = self.rest.strip_prefix(text) else { continue };
             let ends_in_number = text.ends_with(['1', '2']);
@@ -176,8 +184,7 @@ impl WordBuilder {
     }
 
     fn single_quoted<'a>(&mut self, rest: &'a str) -> Result<&'a str, Refusal> {
-        let (text, rest) =
-            rest.split_once('\'').ok_or_else(|| syntax("a single quote is not closed"))?;
+        let (text, rest) = rest.split_once('\'').ok_or_else(|| syntax("a single quote is not closed"))?;
         text.chars().try_for_each(|c| visible(c, Quoting::Quoted))?;
         self.quoted(text);
         Ok(rest)

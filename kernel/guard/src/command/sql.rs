@@ -6,10 +6,21 @@
 pub struct SqlRefusal(pub String);
 
 /// Functions that load code or touch files.
-const FUNCTIONS: &[&str] = &["edit", "fsdir", "fts3_tokenizer", "load_extension", "lsdir", "lsmode", "readfile", "writefile", "zipfile"];
+const FUNCTIONS: &[&str] = &[
+    "edit",
+    "fsdir",
+    "fts3_tokenizer",
+    "load_extension",
+    "lsdir",
+    "lsmode",
+    "readfile",
+    "writefile",
+    "zipfile",
+];
 
 /// Pragmas that break the file, load code or write elsewhere.
-const PRAGMAS: &[&str] = &["writable_schema", "temp_store_directory", "data_store_directory", "trusted_schema", "journal_mode"];
+const PRAGMAS: &[&str] =
+    &["writable_schema", "temp_store_directory", "data_store_directory", "trusted_schema", "journal_mode"];
 
 /// Virtual table modules that open files.
 const MODULES: &[&str] = &["csv", "fsdir", "vtabshell", "zipfile"];
@@ -73,11 +84,17 @@ pub(super) fn ends(sql: &str) -> Ends {
     }
 }
 
-fn check_file(token: Option<&Token>, may_open: &mut dyn FnMut(&str) -> bool, what: &str) -> Result<(), SqlRefusal> {
+fn check_file(
+    token: Option<&Token>,
+    may_open: &mut dyn FnMut(&str) -> bool,
+    what: &str,
+) -> Result<(), SqlRefusal> {
     match token {
         Some(Token::Text(path)) if path.is_empty() || path == ":memory:" => Ok(()),
         // `file:x?vfs=…` is an address with options of its own.
-        Some(Token::Text(path)) if !path.to_ascii_lowercase().starts_with("file:") && may_open(path) => Ok(()),
+        Some(Token::Text(path)) if !path.to_ascii_lowercase().starts_with("file:") && may_open(path) => {
+            Ok(())
+        }
         Some(Token::Text(_)) => Err(SqlRefusal(format!("{what} may only open files beneath a root"))),
         _ => Err(SqlRefusal(format!("{what} needs a file name in single quotes"))),
     }
@@ -131,12 +148,14 @@ fn tokenise(sql: &str) -> Result<Vec<Token>, SqlRefusal> {
                 rest[2..].split_once("*/").ok_or_else(|| SqlRefusal("a comment is not closed".into()))?.1
             }
             '\'' | '"' | '`' => {
-                let (text, next) = quoted(next, c).ok_or_else(|| SqlRefusal("a quote is not closed".into()))?;
+                let (text, next) =
+                    quoted(next, c).ok_or_else(|| SqlRefusal("a quote is not closed".into()))?;
                 tokens.push(if c == '\'' { Token::Text(text) } else { Token::Name(text) });
                 next
             }
             '[' => {
-                let (text, next) = next.split_once(']').ok_or_else(|| SqlRefusal("a bracket is not closed".into()))?;
+                let (text, next) =
+                    next.split_once(']').ok_or_else(|| SqlRefusal("a bracket is not closed".into()))?;
                 tokens.push(Token::Name(text.to_owned()));
                 next
             }
@@ -180,18 +199,45 @@ mod tests {
     fn words_that_reach_outside_are_found_as_tokens_and_only_as_tokens() {
         let mut inside = |path: &str| !path.starts_with('/') && !path.contains("..");
         for good in [
-            "SELECT 'load_extension(1)'", "SELECT 1 -- attach 'x'\n", "SELECT \"attach\" FROM t", "VACUUM;", "PRAGMA table_info(users);",
-            "ATTACH 'other.db' AS o", "ATTACH ':memory:' AS m", "VACUUM INTO 'copy.db'", "PRAGMA journal_mode=wal", "INSERT INTO t VALUES ('it''s')",
-            "SELECT load_extension FROM t", "PRAGMA writable_schema", "SELECT [a b] FROM `c`", "/* attach '/x' */ SELECT 1",
+            "SELECT 'load_extension(1)'",
+            "SELECT 1 -- attach 'x'\n",
+            "SELECT \"attach\" FROM t",
+            "VACUUM;",
+            "PRAGMA table_info(users);",
+            "ATTACH 'other.db' AS o",
+            "ATTACH ':memory:' AS m",
+            "VACUUM INTO 'copy.db'",
+            "PRAGMA journal_mode=wal",
+            "INSERT INTO t VALUES ('it''s')",
+            "SELECT load_extension FROM t",
+            "PRAGMA writable_schema",
+            "SELECT [a b] FROM `c`",
+            "/* attach '/x' */ SELECT 1",
         ] {
             assert_eq!(check_sql(good, &mut inside), Ok(()), "{good}");
         }
         for bad in [
-            "SELECT load_extension('/x.so')", "SELECT LOAD_EXTENSION /* */ ('x')", "SELECT \"load_extension\"('x')", "SELECT [writefile]('x', 1)",
-            "SELECT readfile('/etc/passwd')", "ATTACH '/etc/x.db' AS o", "attach database '../x' as o", "ATTACH 'a'||'b' AS o; ATTACH '/x' AS p",
-            "ATTACH ? AS o", "ATTACH DATABASE \"/x\" AS o", "VACUUM INTO '/tmp/x'", "VACUUM main INTO '../x'", "PRAGMA writable_schema=1",
-            "PRAGMA main.writable_schema(1)", "CREATE VIRTUAL TABLE t USING csv(filename='/x')", "ATTACH 'file:/etc/x?mode=ro' AS o", "SELECT 'open",
-            "SELECT edit(x,'vi')", "PRAGMA temp_store_directory='/x'", "ATTACH('/x') AS o", "PRAGMA \"writable_schema\"=1",
+            "SELECT load_extension('/x.so')",
+            "SELECT LOAD_EXTENSION /* */ ('x')",
+            "SELECT \"load_extension\"('x')",
+            "SELECT [writefile]('x', 1)",
+            "SELECT readfile('/etc/passwd')",
+            "ATTACH '/etc/x.db' AS o",
+            "attach database '../x' as o",
+            "ATTACH 'a'||'b' AS o; ATTACH '/x' AS p",
+            "ATTACH ? AS o",
+            "ATTACH DATABASE \"/x\" AS o",
+            "VACUUM INTO '/tmp/x'",
+            "VACUUM main INTO '../x'",
+            "PRAGMA writable_schema=1",
+            "PRAGMA main.writable_schema(1)",
+            "CREATE VIRTUAL TABLE t USING csv(filename='/x')",
+            "ATTACH 'file:/etc/x?mode=ro' AS o",
+            "SELECT 'open",
+            "SELECT edit(x,'vi')",
+            "PRAGMA temp_store_directory='/x'",
+            "ATTACH('/x') AS o",
+            "PRAGMA \"writable_schema\"=1",
             "SELECT 1 /* open",
         ] {
             assert!(check_sql(bad, &mut inside).is_err(), "{bad}");

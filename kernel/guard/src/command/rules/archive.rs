@@ -9,10 +9,7 @@ use crate::{
     },
 };
 
-const COMPRESS: Cli = Cli {
-    text: &["-S", "--suffix"],
-    ..Cli::plain(Operands::Write)
-};
+const COMPRESS: Cli = Cli { text: &["-S", "--suffix"], ..Cli::plain(Operands::Write) };
 const ZIP: Cli = Cli {
     refuse: &[
         ("-TT", "it starts another program"),
@@ -68,7 +65,15 @@ const TAR_REFUSED: &[(&str, &str)] = &[
 const TAR_VALUED: &str = "bfgCHKLNTVX";
 
 /// Long options that can stand for something refused only by a longer name of their own.
-const TAR_WORDS: &[&str] = &["--to-stdout", "--no-recursion", "--exclude", "--file", "--directory", "--files-from", "--exclude-from"];
+const TAR_WORDS: &[&str] = &[
+    "--to-stdout",
+    "--no-recursion",
+    "--exclude",
+    "--file",
+    "--directory",
+    "--files-from",
+    "--exclude-from",
+];
 
 fn tar(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     let mut tar = Tar { writes_archive: false, unpacks: false, folder: None };
@@ -79,7 +84,9 @@ fn tar(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     while let Some(arg) = rest.next() {
         if arg.starts_with("--") && arg.len() > 2 {
             tar.long(call, arg, &mut rest)?;
-        } else if let Some(letters) = arg.strip_prefix('-').filter(|it| !it.is_empty() && !it.starts_with('-')) {
+        } else if let Some(letters) =
+            arg.strip_prefix('-').filter(|it| !it.is_empty() && !it.starts_with('-'))
+        {
             tar.cluster(call, letters, &mut rest)?;
         } else if first {
             // `tar czf out.tgz dir`: the letters come first, then their values in the same order.
@@ -118,7 +125,12 @@ struct Tar {
 }
 
 impl Tar {
-    fn cluster<'a>(&mut self, call: &mut Call<'_>, letters: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+    fn cluster<'a>(
+        &mut self,
+        call: &mut Call<'_>,
+        letters: &str,
+        rest: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), Refusal> {
         for (at, letter) in letters.char_indices() {
             let name = format!("-{letter}");
             if let Some((_, why)) = TAR_REFUSED.iter().find(|(flag, _)| *flag == name) {
@@ -135,7 +147,12 @@ impl Tar {
         Ok(())
     }
 
-    fn long<'a>(&mut self, call: &mut Call<'_>, arg: &str, rest: &mut impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+    fn long<'a>(
+        &mut self,
+        call: &mut Call<'_>,
+        arg: &str,
+        rest: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), Refusal> {
         let (name, attached) = match arg.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (arg, None),
@@ -150,7 +167,9 @@ impl Tar {
             "--extract" | "--get" => self.mode('x'),
             _ => {}
         }
-        for (long, short) in [("--file", "-f"), ("--directory", "-C"), ("--files-from", "-T"), ("--exclude-from", "-X")] {
+        for (long, short) in
+            [("--file", "-f"), ("--directory", "-C"), ("--files-from", "-T"), ("--exclude-from", "-X")]
+        {
             if stands_for(name, long) {
                 let value = attached.or_else(|| rest.next().cloned());
                 return self.value(call, short, value);
@@ -167,7 +186,9 @@ impl Tar {
     fn value(&mut self, call: &mut Call<'_>, name: &str, value: Option<String>) -> Result<(), Refusal> {
         let Some(value) = value else { return Ok(()) };
         match name {
-            "-f" if value.contains(':') => Err(call.refuse(&value, "a colon names another machine", "name a local file")),
+            "-f" if value.contains(':') => {
+                Err(call.refuse(&value, "a colon names another machine", "name a local file"))
+            }
             // The mode may come later, so the stricter check is made.
             "-f" if self.unpacks => call.read(&value),
             "-f" => call.write(&value),

@@ -18,7 +18,11 @@ pub(super) fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
             Item::Operand(text) => operands.push(text),
             Item::Flag { name, .. } if name == "-F" || name == "-v" || name == "--version" => {}
             Item::Flag { name, .. } => {
-                return Err(call.refuse(&name, "only `-F` and `-v` are understood", "write the program as an argument"));
+                return Err(call.refuse(
+                    &name,
+                    "only `-F` and `-v` are understood",
+                    "write the program as an argument",
+                ));
             }
         }
     }
@@ -69,7 +73,8 @@ impl Scan<'_> {
             }
             '#' => next.trim_start_matches(|c| c != '\n'),
             _ if c.is_alphabetic() || c == '_' => {
-                let end = self.rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.rest.len());
+                let end =
+                    self.rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.rest.len());
                 value = self.word(&self.rest[..end])?;
                 &self.rest[end..]
             }
@@ -104,7 +109,9 @@ impl Scan<'_> {
             '(' | '[' => self.depth += 1,
             ')' | ']' => self.depth = self.depth.saturating_sub(1),
             // A statement ends; a stray bracket must not hide the next one.
-            ';' | '{' | '}' | '\n' => (self.printing, self.depth) = (false, if c == ';' { self.depth } else { 0 }),
+            ';' | '{' | '}' | '\n' => {
+                (self.printing, self.depth) = (false, if c == ';' { self.depth } else { 0 })
+            }
             _ => {}
         }
         c.is_ascii_digit() || matches!(c, ')' | ']' | '$' | '.')
@@ -130,15 +137,32 @@ mod tests {
     #[test]
     fn programs_that_only_compute_pass_and_the_others_do_not() {
         for good in [
-            "{print $1}", "$3 > 5 {print}", "BEGIN{x=1} /a|b/ {n++} END{print n/2, x}", "$1 ~ /x>y/ || $2 == \"|\"",
-            "{print ($1 > 2)}", "{ if ($1 > 5) print $2 }", "NR==1{next} {s+=$2} END{printf \"%d\\n\", s}", "{a[$1]/=2}",
+            "{print $1}",
+            "$3 > 5 {print}",
+            "BEGIN{x=1} /a|b/ {n++} END{print n/2, x}",
+            "$1 ~ /x>y/ || $2 == \"|\"",
+            "{print ($1 > 2)}",
+            "{ if ($1 > 5) print $2 }",
+            "NR==1{next} {s+=$2} END{printf \"%d\\n\", s}",
+            "{a[$1]/=2}",
         ] {
             assert_eq!(check_program(good), Ok(()), "{good}");
         }
         for bad in [
-            "BEGIN{system(\"id\")}", "BEGIN{\"id\"|getline}", "{print|\"sh\"}", "{print > \"/etc/x\"}", "{printf \"x\" >> \"f\"}",
-            "BEGIN{while((getline l < \"/etc/passwd\")>0)print l}", "@include \"x\"", "BEGIN{f=\"system\";@f(\"id\")}",
-            "{print \"a\" > $1}", "{n=4/2;print|\"sh\"/1}", "BEGIN { printf(\"x\") > \"f\" }", "{print 1 |& \"sh\"}", "{print \"x", "BEGIN{system (\"id\")}",
+            "BEGIN{system(\"id\")}",
+            "BEGIN{\"id\"|getline}",
+            "{print|\"sh\"}",
+            "{print > \"/etc/x\"}",
+            "{printf \"x\" >> \"f\"}",
+            "BEGIN{while((getline l < \"/etc/passwd\")>0)print l}",
+            "@include \"x\"",
+            "BEGIN{f=\"system\";@f(\"id\")}",
+            "{print \"a\" > $1}",
+            "{n=4/2;print|\"sh\"/1}",
+            "BEGIN { printf(\"x\") > \"f\" }",
+            "{print 1 |& \"sh\"}",
+            "{print \"x",
+            "BEGIN{system (\"id\")}",
             "{x = 1 / 2; system(\"id\") / 1}",
         ] {
             assert!(check_program(bad).is_err(), "{bad}");

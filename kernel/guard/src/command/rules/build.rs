@@ -47,7 +47,11 @@ const ESLINT: Cli = Cli {
     ..LOOSE
 };
 const MYPY: Cli = Cli {
-    refuse: &[("-c", "code on the command line is not judged"), ("--command", "code on the command line is not judged"), ("--install-types", "it installs packages")],
+    refuse: &[
+        ("-c", "code on the command line is not judged"),
+        ("--command", "code on the command line is not judged"),
+        ("--install-types", "it installs packages"),
+    ],
     ..LOOSE
 };
 const PYTEST: Cli = Cli {
@@ -77,8 +81,42 @@ struct Commands {
 }
 
 const CARGO: Commands = Commands {
-    local: &["fmt", "clean", "metadata", "tree", "new", "init", "version", "locate-project", "pkgid", "--version", "-V", "--list", "nextest"],
-    network: &["build", "b", "check", "c", "test", "t", "run", "r", "bench", "clippy", "doc", "fetch", "update", "add", "remove", "search", "fix", "generate-lockfile", "vendor"],
+    local: &[
+        "fmt",
+        "clean",
+        "metadata",
+        "tree",
+        "new",
+        "init",
+        "version",
+        "locate-project",
+        "pkgid",
+        "--version",
+        "-V",
+        "--list",
+        "nextest",
+    ],
+    network: &[
+        "build",
+        "b",
+        "check",
+        "c",
+        "test",
+        "t",
+        "run",
+        "r",
+        "bench",
+        "clippy",
+        "doc",
+        "fetch",
+        "update",
+        "add",
+        "remove",
+        "search",
+        "fix",
+        "generate-lockfile",
+        "vendor",
+    ],
     refuse: &[
         ("--config", "it can name other programs to run"),
         ("-Z", "unstable options can start programs"),
@@ -107,8 +145,50 @@ const GO: Commands = Commands {
     passes_on: &["run"],
 };
 const NPM: Commands = Commands {
-    local: &["test", "t", "tst", "run", "run-script", "ls", "list", "ll", "start", "stop", "restart", "version", "-v", "--version", "help", "prune", "dedupe", "explain", "why", "pack", "build", "lint"],
-    network: &["install", "i", "ci", "add", "uninstall", "remove", "rm", "outdated", "audit", "update", "up", "upgrade", "view", "info", "show", "search", "install-test", "it"],
+    local: &[
+        "test",
+        "t",
+        "tst",
+        "run",
+        "run-script",
+        "ls",
+        "list",
+        "ll",
+        "start",
+        "stop",
+        "restart",
+        "version",
+        "-v",
+        "--version",
+        "help",
+        "prune",
+        "dedupe",
+        "explain",
+        "why",
+        "pack",
+        "build",
+        "lint",
+    ],
+    network: &[
+        "install",
+        "i",
+        "ci",
+        "add",
+        "uninstall",
+        "remove",
+        "rm",
+        "outdated",
+        "audit",
+        "update",
+        "up",
+        "upgrade",
+        "view",
+        "info",
+        "show",
+        "search",
+        "install-test",
+        "it",
+    ],
     refuse: &[
         ("-g", "it changes the machine"),
         ("--global", "it changes the machine"),
@@ -145,7 +225,20 @@ const PIP: Commands = Commands {
         ("--global-option", "it passes options on"),
         ("--build-option", "it passes options on"),
     ],
-    write: &["-t", "--target", "--root", "--prefix", "--src", "-d", "--dest", "-w", "--wheel-dir", "--log", "--cache-dir", "--report"],
+    write: &[
+        "-t",
+        "--target",
+        "--root",
+        "--prefix",
+        "--src",
+        "-d",
+        "--dest",
+        "-w",
+        "--wheel-dir",
+        "--log",
+        "--cache-dir",
+        "--report",
+    ],
     passes_on: &[],
 };
 
@@ -154,12 +247,19 @@ impl Commands {
         let cli = Cli { refuse: &[], text: &[], read: &[], write: self.write, operands: Operands::Loose };
         let args = call.args.clone();
         // `cargo +nightly build` picks an installed toolchain.
-        let is_toolchain = |arg: &String| arg.strip_prefix('+').is_some_and(|it| it.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)));
+        let is_toolchain = |arg: &String| {
+            arg.strip_prefix('+')
+                .is_some_and(|it| it.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)))
+        };
         let at = usize::from(args.first().is_some_and(is_toolchain));
         let Some(command) = args.get(at).map(String::as_str) else { return Ok(Verdict::Fine) };
         call.network = self.network.contains(&command);
         if !call.network && !self.local.contains(&command) {
-            return Err(call.refuse(command, "this sub-command is not allowed", &format!("use one of {}", self.listed())));
+            return Err(call.refuse(
+                command,
+                "this sub-command is not allowed",
+                &format!("use one of {}", self.listed()),
+            ));
         }
         let mut rest = &args[at + 1..];
         if self.passes_on.contains(&command)
@@ -172,7 +272,9 @@ impl Commands {
         }
         for arg in rest.iter().filter(|arg| arg.starts_with('-')) {
             let name = arg.split_once('=').map_or(arg.as_str(), |(name, _)| name);
-            let hit = self.refuse.iter().find(|(flag, _)| stands_for(name, flag) || glued(name, flag) || name.strip_prefix('-') == Some(flag));
+            let hit = self.refuse.iter().find(|(flag, _)| {
+                stands_for(name, flag) || glued(name, flag) || name.strip_prefix('-') == Some(flag)
+            });
             if let Some((_, why)) = hit {
                 return Err(call.refuse(name, why, "leave the option out"));
             }
@@ -180,7 +282,11 @@ impl Commands {
         for item in cli.items(rest) {
             match item {
                 Item::Operand(text) => refuse_foreign_source(call, &text)?,
-                Item::Flag { name, value: Some(value) } if self.write.iter().any(|flag| stands_for(&name, flag)) => call.write(&value)?,
+                Item::Flag { name, value: Some(value) }
+                    if self.write.iter().any(|flag| stands_for(&name, flag)) =>
+                {
+                    call.write(&value)?
+                }
                 Item::Flag { value, .. } => value.map_or(Ok(()), |value| call.loose(&value))?,
             }
         }
@@ -188,7 +294,8 @@ impl Commands {
     }
 
     fn listed(&self) -> String {
-        let names = self.local.iter().chain(self.network).filter(|name| name.len() > 2 && !name.starts_with('-'));
+        let names =
+            self.local.iter().chain(self.network).filter(|name| name.len() > 2 && !name.starts_with('-'));
         names.take(12).copied().collect::<Vec<_>>().join(", ")
     }
 }
@@ -200,7 +307,11 @@ fn glued(written: &str, flag: &str) -> bool {
 
 /// A package is named, not fetched from an address that the caller chose.
 fn refuse_foreign_source(call: &mut Call<'_>, text: &str) -> Result<(), Refusal> {
-    if text.contains("://") || text.starts_with("git+") || text.starts_with("github:") || text.starts_with("file:") {
+    if text.contains("://")
+        || text.starts_with("git+")
+        || text.starts_with("github:")
+        || text.starts_with("file:")
+    {
         return Err(call.refuse(text, "packages come from the configured source only", "name the package"));
     }
     call.loose(text)
@@ -214,13 +325,37 @@ const MAKE: Cli = Cli {
         ("--environment-overrides", "it lets variables replace those of the makefile"),
     ],
     text: &["-j", "-l", "-O", "--jobs", "--load-average", "--output-sync", "--debug"],
-    read: &["-f", "-I", "-o", "-W", "--file", "--makefile", "--include-dir", "--old-file", "--new-file", "--what-if", "--assume-new", "--assume-old"],
+    read: &[
+        "-f",
+        "-I",
+        "-o",
+        "-W",
+        "--file",
+        "--makefile",
+        "--include-dir",
+        "--old-file",
+        "--new-file",
+        "--what-if",
+        "--assume-new",
+        "--assume-old",
+    ],
     write: &["-C", "--directory"],
     operands: Operands::Loose,
 };
 
 /// Variables of make that name the program its recipes run in, or smuggle options.
-const MAKE_VARIABLES: &[&str] = &["SHELL", ".SHELLFLAGS", "MAKE", "MAKEFLAGS", "MFLAGS", "MAKEFILES", "MAKEOVERRIDES", "GNUMAKEFLAGS", "VPATH", ".INCLUDE_DIRS"];
+const MAKE_VARIABLES: &[&str] = &[
+    "SHELL",
+    ".SHELLFLAGS",
+    "MAKE",
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKEFILES",
+    "MAKEOVERRIDES",
+    "GNUMAKEFLAGS",
+    "VPATH",
+    ".INCLUDE_DIRS",
+];
 
 fn make(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     for arg in call.args.clone() {

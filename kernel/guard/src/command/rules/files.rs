@@ -10,13 +10,41 @@ use crate::{
 };
 
 const LS: Cli = Cli {
-    text: &["-I", "-w", "-T", "--ignore", "--hide", "--width", "--block-size", "--time-style", "--sort", "--color"],
+    text: &[
+        "-I",
+        "-w",
+        "-T",
+        "--ignore",
+        "--hide",
+        "--width",
+        "--block-size",
+        "--time-style",
+        "--sort",
+        "--color",
+    ],
     ..Cli::plain(Operands::Read)
 };
 const STAT: Cli = Cli { text: &["-c", "--format", "--printf"], ..Cli::plain(Operands::Read) };
 const DU: Cli = Cli {
     refuse: &[("--files0-from", "it reads a list of files")],
-    text: &["-d", "-B", "-t", "-x", "-T", "-P", "-L", "-I", "--max-depth", "--block-size", "--threshold", "--exclude", "--time-style", "--type", "--exclude-type", "--output"],
+    text: &[
+        "-d",
+        "-B",
+        "-t",
+        "-x",
+        "-T",
+        "-P",
+        "-L",
+        "-I",
+        "--max-depth",
+        "--block-size",
+        "--threshold",
+        "--exclude",
+        "--time-style",
+        "--type",
+        "--exclude-type",
+        "--output",
+    ],
     read: &["-X", "--exclude-from"],
     ..Cli::plain(Operands::Read)
 };
@@ -48,8 +76,10 @@ const MOVE: Cli = Cli {
     write: &["-t", "--target-directory"],
     ..Cli::plain(Operands::DestroyThenWrite)
 };
-const REMOVE: Cli =
-    Cli { refuse: &[("--no-preserve-root", "it is only there to remove everything")], ..Cli::plain(Operands::Destroy) };
+const REMOVE: Cli = Cli {
+    refuse: &[("--no-preserve-root", "it is only there to remove everything")],
+    ..Cli::plain(Operands::Destroy)
+};
 const NAMES: Cli = Cli { text: &["-s", "--suffix"], ..Cli::plain(Operands::Text) };
 const REAL: Cli = Cli { read: &["--relative-to", "--relative-base"], ..Cli::plain(Operands::Read) };
 
@@ -75,21 +105,28 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program::table("rmdir", "files.remove", &REMOVE),
     Program::harmless("stat", LOOK, &STAT),
     Program::table("touch", "files.make", &TOUCH),
-    Program::table("tree", LOOK, &Cli {
-        refuse: &[("-R", "it writes files")],
-        text: &["-L", "-P", "-I", "--filelimit", "--timefmt", "--charset", "--sort"],
-        read: &["--gitfile", "--infofile"],
-        write: &["-o"],
-        operands: Operands::Read,
-    }),
+    Program::table(
+        "tree",
+        LOOK,
+        &Cli {
+            refuse: &[("-R", "it writes files")],
+            text: &["-L", "-P", "-I", "--filelimit", "--timefmt", "--charset", "--sort"],
+            read: &["--gitfile", "--infofile"],
+            write: &["-o"],
+            operands: Operands::Read,
+        },
+    ),
 ];
 
 /// Modes that only say who may read, write and run.
 fn chmod(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
-    let is_option = |arg: &str| matches!(arg, "-R" | "-v" | "-c" | "-f" | "--recursive" | "--verbose" | "--changes" | "--silent");
+    let is_option = |arg: &str| {
+        matches!(arg, "-R" | "-v" | "-c" | "-f" | "--recursive" | "--verbose" | "--changes" | "--silent")
+    };
     let rest: Vec<String> = call.args.iter().filter(|arg| !is_option(arg)).cloned().collect();
     let Some((mode, paths)) = rest.split_first() else { return Ok(Verdict::Fine) };
-    let octal = mode.len() <= 4 && mode.chars().all(|c| c.is_digit(8)) && (mode.len() < 4 || mode.starts_with('0'));
+    let octal =
+        mode.len() <= 4 && mode.chars().all(|c| c.is_digit(8)) && (mode.len() < 4 || mode.starts_with('0'));
     let symbolic = mode.chars().all(|c| "ugoa+-=rwxX,".contains(c));
     if !octal && !symbolic {
         return Err(call.refuse(mode, "only plain permissions can be set", "use a mode such as 644 or u+x"));

@@ -19,13 +19,70 @@ pub(super) const PROGRAMS: &[Program] = &[Program::own("git", "git", judge)];
 
 /// Work on what is here.
 const LOCAL: &[&str] = &[
-    "add", "am", "apply", "archive", "bisect", "blame", "branch", "cat-file", "check-attr", "check-ignore",
-    "check-ref-format", "checkout", "cherry", "cherry-pick", "clean", "commit", "config", "count-objects", "describe",
-    "diff", "diff-files", "diff-index", "diff-tree", "for-each-ref", "format-patch", "fsck", "gc", "grep",
-    "hash-object", "init", "log", "ls-files", "ls-tree", "merge", "merge-base", "mv", "name-rev", "notes", "prune",
-    "range-diff", "rebase", "reflog", "remote", "reset", "restore", "rev-list", "rev-parse", "revert", "rm",
-    "shortlog", "show", "show-branch", "show-ref", "sparse-checkout", "stash", "status", "submodule", "switch",
-    "symbolic-ref", "tag", "update-ref", "version", "whatchanged", "worktree",
+    "add",
+    "am",
+    "apply",
+    "archive",
+    "bisect",
+    "blame",
+    "branch",
+    "cat-file",
+    "check-attr",
+    "check-ignore",
+    "check-ref-format",
+    "checkout",
+    "cherry",
+    "cherry-pick",
+    "clean",
+    "commit",
+    "config",
+    "count-objects",
+    "describe",
+    "diff",
+    "diff-files",
+    "diff-index",
+    "diff-tree",
+    "for-each-ref",
+    "format-patch",
+    "fsck",
+    "gc",
+    "grep",
+    "hash-object",
+    "init",
+    "log",
+    "ls-files",
+    "ls-tree",
+    "merge",
+    "merge-base",
+    "mv",
+    "name-rev",
+    "notes",
+    "prune",
+    "range-diff",
+    "rebase",
+    "reflog",
+    "remote",
+    "reset",
+    "restore",
+    "rev-list",
+    "rev-parse",
+    "revert",
+    "rm",
+    "shortlog",
+    "show",
+    "show-branch",
+    "show-ref",
+    "sparse-checkout",
+    "stash",
+    "status",
+    "submodule",
+    "switch",
+    "symbolic-ref",
+    "tag",
+    "update-ref",
+    "version",
+    "whatchanged",
+    "worktree",
 ];
 
 /// Talk to a remote.
@@ -33,7 +90,14 @@ const REMOTE: &[&str] = &["clone", "fetch", "ls-remote", "pull", "push"];
 
 /// Before the sub-command: without value.
 const GLOBAL_FLAGS: &[&str] = &[
-    "--no-pager", "-P", "--no-optional-locks", "--literal-pathspecs", "--no-replace-objects", "--icase-pathspecs", "--glob-pathspecs", "--noglob-pathspecs",
+    "--no-pager",
+    "-P",
+    "--no-optional-locks",
+    "--literal-pathspecs",
+    "--no-replace-objects",
+    "--icase-pathspecs",
+    "--glob-pathspecs",
+    "--noglob-pathspecs",
 ];
 
 /// Refused with every sub-command, abbreviations too.
@@ -122,7 +186,11 @@ fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
         return Ok(Verdict::Fine);
     }
     if !is_remote && !LOCAL.contains(&command.as_str()) {
-        return Err(call.refuse(&command, "this sub-command is not allowed", "use status, log, diff, add, commit, branch, switch, fetch, push and the like"));
+        return Err(call.refuse(
+            &command,
+            "this sub-command is not allowed",
+            "use status, log, diff, add, commit, branch, switch, fetch, push and the like",
+        ));
     }
     let rest: Vec<String> = call.args[at + 1..].to_vec();
     refuse_raw(call, &command, &rest)?;
@@ -149,7 +217,11 @@ fn global_options(call: &mut Call<'_>) -> Result<usize, Refusal> {
             }
             _ if GLOBAL_FLAGS.contains(&arg.as_str()) => {}
             _ => {
-                return Err(call.refuse(name, "this option before the sub-command is not allowed", "leave it out; settings are fixed by the operator"));
+                return Err(call.refuse(
+                    name,
+                    "this option before the sub-command is not allowed",
+                    "leave it out; settings are fixed by the operator",
+                ));
             }
         }
     }
@@ -162,7 +234,10 @@ fn refuse_raw(call: &Call<'_>, command: &str, rest: &[String]) -> Result<(), Ref
     for arg in rest.iter().take_while(|arg| *arg != "--").filter(|arg| arg.starts_with("--")) {
         let name = arg.split_once('=').map_or(arg.as_str(), |(name, _)| name);
         let everywhere = REFUSED.iter().find(|(flag, _)| name_hits(name, flag)).map(|(_, why)| *why);
-        let here = REFUSED_FOR.iter().find(|(only, flag, _)| *only == command && name_hits(name, flag)).map(|(_, _, why)| *why);
+        let here = REFUSED_FOR
+            .iter()
+            .find(|(only, flag, _)| *only == command && name_hits(name, flag))
+            .map(|(_, _, why)| *why);
         if let Some(why) = everywhere.or(here) {
             return Err(call.refuse(name, why, "leave the option out"));
         }
@@ -192,10 +267,14 @@ fn options(call: &mut Call<'_>, command: &str, rest: &[String]) -> Result<Vec<St
             }
             Item::Flag { name, value } => (name, value),
         };
-        if let Some((_, _, why)) = REFUSED_FOR.iter().find(|(only, flag, _)| *only == command && *flag == name) {
+        if let Some((_, _, why)) =
+            REFUSED_FOR.iter().find(|(only, flag, _)| *only == command && *flag == name)
+        {
             return Err(call.refuse(&name, why, "leave the option out"));
         }
-        let applies = |table: &[(&str, &str)]| table.iter().any(|(only, flag)| (only.is_empty() || *only == command) && stands_for(&name, flag));
+        let applies = |table: &[(&str, &str)]| {
+            table.iter().any(|(only, flag)| (only.is_empty() || *only == command) && stands_for(&name, flag))
+        };
         // `--output FILE` takes the next word, which the table of text options does not know.
         let value = match value {
             None if applies(WRITES) || applies(READS) => next_word(options, &name),
@@ -211,6 +290,7 @@ fn options(call: &mut Call<'_>, command: &str, rest: &[String]) -> Result<Vec<St
     for path in paths {
         call.loose(path)?;
     }
+    words.extend(paths.iter().cloned());
     Ok(words)
 }
 
@@ -221,13 +301,71 @@ fn next_word(options: &[String], name: &str) -> Option<String> {
 
 /// `-t`, `-c`, `-s` and others take a value with some sub-commands only.
 fn text_options(command: &str) -> &'static [&'static str] {
-    const FLAGS_ONLY: &[&str] = &["--message", "--author", "--date", "--grep", "--since", "--until", "--format", "--pretty", "--max-count", "--output", "--sort"];
-    const COMMIT: &[&str] = &["-m", "-C", "-c", "-F", "-t", "--message", "--author", "--date", "--trailer", "--fixup", "--squash", "--file", "--template", "--cleanup"];
+    const FLAGS_ONLY: &[&str] = &[
+        "--message",
+        "--author",
+        "--date",
+        "--grep",
+        "--since",
+        "--until",
+        "--format",
+        "--pretty",
+        "--max-count",
+        "--output",
+        "--sort",
+    ];
+    const COMMIT: &[&str] = &[
+        "-m",
+        "-C",
+        "-c",
+        "-F",
+        "-t",
+        "--message",
+        "--author",
+        "--date",
+        "--trailer",
+        "--fixup",
+        "--squash",
+        "--file",
+        "--template",
+        "--cleanup",
+    ];
     const CHECKOUT: &[&str] = &["-b", "-B", "-c", "-C", "--orphan", "--conflict"];
-    const CLONE: &[&str] = &["-b", "-o", "-j", "-c", "-u", "--branch", "--origin", "--depth", "--jobs", "--shallow-since", "--filter"];
+    const CLONE: &[&str] = &[
+        "-b",
+        "-o",
+        "-j",
+        "-c",
+        "-u",
+        "--branch",
+        "--origin",
+        "--depth",
+        "--jobs",
+        "--shallow-since",
+        "--filter",
+    ];
     const INIT: &[&str] = &["-b", "--initial-branch", "--object-format"];
     const ARCHIVE: &[&str] = &["-o", "--format", "--prefix", "--output"];
-    const HISTORY: &[&str] = &["-n", "-S", "-G", "-U", "-L", "-O", "--author", "--committer", "--grep", "--since", "--until", "--after", "--before", "--max-count", "--skip", "--date", "--output", "--inter-hunk-context"];
+    const HISTORY: &[&str] = &[
+        "-n",
+        "-S",
+        "-G",
+        "-U",
+        "-L",
+        "-O",
+        "--author",
+        "--committer",
+        "--grep",
+        "--since",
+        "--until",
+        "--after",
+        "--before",
+        "--max-count",
+        "--skip",
+        "--date",
+        "--output",
+        "--inter-hunk-context",
+    ];
     match command {
         "commit" | "tag" | "notes" | "merge" | "stash" => COMMIT,
         "checkout" | "switch" | "restore" => CHECKOUT,
@@ -238,8 +376,19 @@ fn text_options(command: &str) -> &'static [&'static str] {
         "rebase" => &["--onto", "-s", "-X", "-x", "--strategy", "--strategy-option"],
         "grep" => &["-e", "-A", "-B", "-C", "-m", "-f", "-O", "--max-depth", "--threads"],
         "cherry-pick" | "revert" => &["-m", "-s", "-X"],
-        "fetch" | "pull" | "push" | "ls-remote" => &["-o", "-j", "-s", "-X", "--depth", "--shallow-since", "--push-option", "--jobs", "--strategy"],
-        "branch" => &["-u", "--set-upstream-to", "--contains", "--points-at", "--sort", "--format", "--merged", "--no-merged"],
+        "fetch" | "pull" | "push" | "ls-remote" => {
+            &["-o", "-j", "-s", "-X", "--depth", "--shallow-since", "--push-option", "--jobs", "--strategy"]
+        }
+        "branch" => &[
+            "-u",
+            "--set-upstream-to",
+            "--contains",
+            "--points-at",
+            "--sort",
+            "--format",
+            "--merged",
+            "--no-merged",
+        ],
         "for-each-ref" => &["--format", "--sort", "--count"],
         "submodule" => &["-b", "--depth", "--branch", "--name"],
         "worktree" => &["-b", "-B"],
@@ -251,7 +400,9 @@ fn text_options(command: &str) -> &'static [&'static str] {
 
 fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<Verdict, Refusal> {
     let second = words.first().map(String::as_str).unwrap_or_default();
-    if let Some((_, word, why)) = REFUSED_WORDS.iter().find(|(only, word, _)| *only == command && *word == second) {
+    if let Some((_, word, why)) =
+        REFUSED_WORDS.iter().find(|(only, word, _)| *only == command && *word == second)
+    {
         return Err(call.refuse(&format!("{command} {word}"), why, "use another sub-command"));
     }
     match command {
@@ -271,13 +422,18 @@ fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<Verd
             call.network = all || remote == Remote::Far;
         }
         "remote" => {
-            if matches!(second, "add" | "set-url") && let Some(address) = words.get(2) {
+            if matches!(second, "add" | "set-url")
+                && let Some(address) = words.get(2)
+            {
                 git_url::judge(call, address)?;
             }
-            call.network = matches!(second, "show" | "prune") && words.get(1).is_some_and(|name| git_url::configured(call, name) == Remote::Far);
+            call.network = matches!(second, "show" | "prune")
+                && words.get(1).is_some_and(|name| git_url::configured(call, name) == Remote::Far);
         }
         "submodule" => {
-            if second == "add" && let Some(address) = words.get(1) {
+            if second == "add"
+                && let Some(address) = words.get(1)
+            {
                 git_url::judge(call, address)?;
             }
             call.network = matches!(second, "add" | "update");
@@ -297,18 +453,63 @@ fn loose_revision(call: &mut Call<'_>, word: &str) -> Result<(), Refusal> {
 
 /// Keys a caller may set: who commits, and how text looks. Everything else can name a program.
 const SETTABLE: &[&str] = &[
-    "user.name", "user.email", "core.autocrlf", "core.filemode", "core.ignorecase", "core.quotepath", "core.eol", "core.longpaths", "pull.rebase", "pull.ff", "push.default",
-    "push.autosetupremote", "init.defaultbranch", "merge.ff", "merge.conflictstyle", "fetch.prune", "rebase.autostash", "color.ui", "advice.detachedhead",
+    "user.name",
+    "user.email",
+    "core.autocrlf",
+    "core.filemode",
+    "core.ignorecase",
+    "core.quotepath",
+    "core.eol",
+    "core.longpaths",
+    "pull.rebase",
+    "pull.ff",
+    "push.default",
+    "push.autosetupremote",
+    "init.defaultbranch",
+    "merge.ff",
+    "merge.conflictstyle",
+    "fetch.prune",
+    "rebase.autostash",
+    "color.ui",
+    "advice.detachedhead",
 ];
 
 fn config(call: &mut Call<'_>, words: &[String]) -> Result<(), Refusal> {
-    let flag = |names: &[&str]| call.args.iter().any(|arg| names.iter().any(|name| stands_for(arg.split('=').next().unwrap_or_default(), name)));
-    if flag(&["-f", "--file", "--blob", "--global", "--system", "--edit", "-e", "--rename-section", "--remove-section"]) || call.args.iter().any(|arg| arg.starts_with("-f")) {
-        return Err(call.refuse("config", "only the repository's own settings can be used", "leave the option out"));
+    let flag = |names: &[&str]| {
+        call.args
+            .iter()
+            .any(|arg| names.iter().any(|name| stands_for(arg.split('=').next().unwrap_or_default(), name)))
+    };
+    if flag(&[
+        "-f",
+        "--file",
+        "--blob",
+        "--global",
+        "--system",
+        "--edit",
+        "-e",
+        "--rename-section",
+        "--remove-section",
+    ]) || call.args.iter().any(|arg| arg.starts_with("-f"))
+    {
+        return Err(call.refuse(
+            "config",
+            "only the repository's own settings can be used",
+            "leave the option out",
+        ));
     }
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     let verb = words.first().copied().unwrap_or_default();
-    let reads = flag(&["--get", "--get-all", "--get-regexp", "--get-urlmatch", "-l", "--list", "--get-color", "--get-colorbool"]) || matches!(verb, "get" | "list");
+    let reads = flag(&[
+        "--get",
+        "--get-all",
+        "--get-regexp",
+        "--get-urlmatch",
+        "-l",
+        "--list",
+        "--get-color",
+        "--get-colorbool",
+    ]) || matches!(verb, "get" | "list");
     if matches!(verb, "edit" | "rename-section" | "remove-section") {
         return Err(call.refuse(verb, "only single settings can be changed", "set one key"));
     }

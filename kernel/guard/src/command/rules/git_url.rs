@@ -22,7 +22,12 @@ pub(super) fn judge(call: &mut Call<'_>, text: &str) -> Result<Remote, Refusal> 
     if text.starts_with('-') {
         return Err(call.refuse(text, "an address cannot begin with `-`", FIX));
     }
-    if text.contains("::") && text.split("::").next().is_some_and(|it| it.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))) {
+    if text.contains("::")
+        && text
+            .split("::")
+            .next()
+            .is_some_and(|it| it.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b)))
+    {
         return Err(call.refuse(text, "remote helpers can start programs", FIX));
     }
     if let Some((scheme, rest)) = text.split_once("://") {
@@ -56,7 +61,12 @@ pub(super) fn judge(call: &mut Call<'_>, text: &str) -> Result<Remote, Refusal> 
 /// `user@host:port`, where neither part may look like an option of ssh.
 fn check_host(call: &Call<'_>, text: &str, authority: &str, fix: &str) -> Result<(), Refusal> {
     let host = authority.rsplit('@').next().unwrap_or_default();
-    if authority.is_empty() || authority.starts_with('-') || host.starts_with('-') || authority.contains("%2d") || authority.contains("%2D") {
+    if authority.is_empty()
+        || authority.starts_with('-')
+        || host.starts_with('-')
+        || authority.contains("%2d")
+        || authority.contains("%2D")
+    {
         return Err(call.refuse(text, "a host cannot begin with `-`", fix));
     }
     Ok(())
@@ -72,21 +82,35 @@ pub(super) fn configured(call: &Call<'_>, name: &str) -> Remote {
     for line in text.lines().map(str::trim) {
         if line.starts_with('[') {
             inside = line == wanted;
-        } else if inside && let Some((key, value)) = line.split_once('=')
+        } else if inside
+            && let Some((key, value)) = line.split_once('=')
             && matches!(key.trim(), "url" | "pushurl")
         {
             addresses.push(value.trim().to_owned());
         }
     }
-    let is_folder = |address: &String| address.starts_with('/') || address.starts_with("file://") || address.starts_with("./") || address.starts_with("../");
+    let is_folder = |address: &String| {
+        address.starts_with('/')
+            || address.starts_with("file://")
+            || address.starts_with("./")
+            || address.starts_with("../")
+    };
     let rewritten = text.contains("insteadOf") || text.contains("insteadof");
-    if !addresses.is_empty() && !rewritten && addresses.iter().all(is_folder) { Remote::Here } else { Remote::Far }
+    if !addresses.is_empty() && !rewritten && addresses.iter().all(is_folder) {
+        Remote::Here
+    } else {
+        Remote::Far
+    }
 }
 
 /// The config of the repository around the working directory, not above its root.
 fn find_config(call: &Call<'_>) -> Option<PathBuf> {
     let root = call.roots.iter().map(guard_root).find(|root| call.cwd.starts_with(root))?;
-    call.cwd.ancestors().take_while(|folder| folder.starts_with(root)).map(|folder| folder.join(".git/config")).find(|it| it.is_file())
+    call.cwd
+        .ancestors()
+        .take_while(|folder| folder.starts_with(root))
+        .map(|folder| folder.join(".git/config"))
+        .find(|it| it.is_file())
 }
 
 fn guard_root(root: &crate::path::Root) -> &Path {

@@ -25,15 +25,42 @@ struct Interpreter {
 const PYTHON: Interpreter = Interpreter {
     informs: &["--version", "-V", "-VV"],
     options: &["-B", "-E", "-I", "-O", "-OO", "-P", "-s", "-S", "-u", "-v", "-q", "-Werror", "-Wignore"],
-    modules: &["black", "build", "compileall", "coverage", "flake8", "isort", "json.tool", "mypy", "py_compile", "pylint", "pytest", "ruff", "tabnanny", "tokenize", "unittest", "venv"],
+    modules: &[
+        "black",
+        "build",
+        "compileall",
+        "coverage",
+        "flake8",
+        "isort",
+        "json.tool",
+        "mypy",
+        "py_compile",
+        "pylint",
+        "pytest",
+        "ruff",
+        "tabnanny",
+        "tokenize",
+        "unittest",
+        "venv",
+    ],
 };
 const NODE: Interpreter = Interpreter {
     informs: &["--version", "-v"],
-    options: &["--check", "-c", "--test", "--enable-source-maps", "--no-warnings", "--trace-warnings", "--throw-deprecation"],
+    options: &[
+        "--check",
+        "-c",
+        "--test",
+        "--enable-source-maps",
+        "--no-warnings",
+        "--trace-warnings",
+        "--throw-deprecation",
+    ],
     modules: &[],
 };
-const PERL: Interpreter = Interpreter { informs: &["--version", "-v"], options: &["-c", "-w", "-W", "-T", "-t"], modules: &[] };
-const RUBY: Interpreter = Interpreter { informs: &["--version", "-v"], options: &["-c", "-w", "-W"], modules: &[] };
+const PERL: Interpreter =
+    Interpreter { informs: &["--version", "-v"], options: &["-c", "-w", "-W", "-T", "-t"], modules: &[] };
+const RUBY: Interpreter =
+    Interpreter { informs: &["--version", "-v"], options: &["-c", "-w", "-W"], modules: &[] };
 
 impl Interpreter {
     fn judge(&self, call: &mut Call<'_>) -> Result<Verdict, Refusal> {
@@ -46,7 +73,11 @@ impl Interpreter {
             if arg == "-m" && !self.modules.is_empty() {
                 let module = args.next().map(String::as_str).unwrap_or_default();
                 if !self.modules.contains(&module) {
-                    return Err(call.refuse(module, "this module is not allowed", &format!("use one of {}", self.modules.join(", "))));
+                    return Err(call.refuse(
+                        module,
+                        "this module is not allowed",
+                        &format!("use one of {}", self.modules.join(", ")),
+                    ));
                 }
                 return rest(call, args);
             }
@@ -54,12 +85,20 @@ impl Interpreter {
                 continue;
             }
             if arg.starts_with('-') {
-                return Err(call.refuse(arg, "code and options on the command line are not judged", "write a script beneath a root and run the file"));
+                return Err(call.refuse(
+                    arg,
+                    "code and options on the command line are not judged",
+                    "write a script beneath a root and run the file",
+                ));
             }
             call.read(arg)?;
             return rest(call, args);
         }
-        Err(call.refuse("", "it would read code from its input", "write a script beneath a root and run the file"))
+        Err(call.refuse(
+            "",
+            "it would read code from its input",
+            "write a script beneath a root and run the file",
+        ))
     }
 }
 

@@ -18,8 +18,28 @@ pub(super) const PROGRAMS: &[Program] = &[Program::own("sqlite3", "sqlite", judg
 
 /// Options without value that only decide how rows look, or how the database is opened.
 const OPTIONS: &[&str] = &[
-    "-ascii", "-bail", "-batch", "-box", "-column", "-csv", "-echo", "-header", "-noheader", "-html", "-json", "-line",
-    "-list", "-markdown", "-quote", "-readonly", "-safe", "-stats", "-table", "-tabs", "-version", "-nofollow",
+    "-ascii",
+    "-bail",
+    "-batch",
+    "-box",
+    "-column",
+    "-csv",
+    "-echo",
+    "-header",
+    "-noheader",
+    "-html",
+    "-json",
+    "-line",
+    "-list",
+    "-markdown",
+    "-quote",
+    "-readonly",
+    "-safe",
+    "-stats",
+    "-table",
+    "-tabs",
+    "-version",
+    "-nofollow",
 ];
 
 /// Options with one value that is text.
@@ -27,8 +47,32 @@ const VALUED: &[&str] = &["-separator", "-newline", "-nullvalue", "-maxsize"];
 
 /// Dot-commands that read the database and print.
 const DOT_COMMANDS: &[&str] = &[
-    "bail", "changes", "databases", "dbinfo", "dump", "echo", "eqp", "exit", "explain", "fullschema", "header", "headers", "indexes", "indices", "lint",
-    "mode", "nullvalue", "print", "quit", "schema", "separator", "show", "stats", "tables", "timer", "width",
+    "bail",
+    "changes",
+    "databases",
+    "dbinfo",
+    "dump",
+    "echo",
+    "eqp",
+    "exit",
+    "explain",
+    "fullschema",
+    "header",
+    "headers",
+    "indexes",
+    "indices",
+    "lint",
+    "mode",
+    "nullvalue",
+    "print",
+    "quit",
+    "schema",
+    "separator",
+    "show",
+    "stats",
+    "tables",
+    "timer",
+    "width",
 ];
 
 /// Dot-commands whose last argument is a file that is written.
@@ -51,12 +95,20 @@ fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
         if VALUED.contains(&name.as_str()) {
             args.next();
         } else if !OPTIONS.contains(&name.as_str()) {
-            return Err(call.refuse(arg, "this option is not allowed", "use options that shape the output, such as -json"));
+            return Err(call.refuse(
+                arg,
+                "this option is not allowed",
+                "use options that shape the output, such as -json",
+            ));
         }
     }
     let Some((database, statements)) = operands.split_first() else {
         let informs = call.args.iter().any(|arg| arg.trim_start_matches('-') == "version");
-        return if informs { Ok(Verdict::Fine) } else { Err(call.refuse("", "it names no database", "name a database file beneath a root")) };
+        return if informs {
+            Ok(Verdict::Fine)
+        } else {
+            Err(call.refuse("", "it names no database", "name a database file beneath a root"))
+        };
     };
     open(call, database)?;
     let mut leaves_safe_mode = false;
@@ -78,7 +130,11 @@ fn open(call: &mut Call<'_>, database: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     if database.to_ascii_lowercase().starts_with("file:") {
-        return Err(call.refuse(database, "an address can carry options of its own", "name the database file"));
+        return Err(call.refuse(
+            database,
+            "an address can carry options of its own",
+            "name the database file",
+        ));
     }
     call.write(database)
 }
@@ -101,7 +157,11 @@ fn input(call: &mut Call<'_>) -> Result<bool, Refusal> {
             }
             script(call, &script_text)
         }
-        None if call.piped => Err(call.refuse("", "SQL from another program cannot be judged", "write it to a file and use `< file`")),
+        None if call.piped => Err(call.refuse(
+            "",
+            "SQL from another program cannot be judged",
+            "write it to a file and use `< file`",
+        )),
         None => Ok(false),
     }
 }
@@ -116,7 +176,11 @@ fn script(call: &mut Call<'_>, text: &str) -> Result<bool, Refusal> {
         let command = match command.map(|command| (command, ends(&sql[since_command..]))) {
             Some((command, Ends::Statement)) => Some(command),
             Some((command, Ends::Unsure)) => {
-                return Err(call.refuse(&format!(".{}", shown(command)), "dot-commands after a trigger cannot be told from its body", "run them separately"));
+                return Err(call.refuse(
+                    &format!(".{}", shown(command)),
+                    "dot-commands after a trigger cannot be told from its body",
+                    "run them separately",
+                ));
             }
             Some((_, Ends::Inside)) | None => None,
         };
@@ -156,15 +220,26 @@ fn dot_command(call: &mut Call<'_>, command: &str) -> Result<bool, Refusal> {
     let name = words.next().unwrap_or_default();
     if WRITING.contains(&name) {
         let file = words.next_back().unwrap_or_default().trim_matches(['\'', '"']);
-        if file.is_empty() || command.contains(['\\', '|']) || command.contains("-append") && file.starts_with('-') {
-            return Err(call.refuse(&format!(".{name}"), "it names no plain file", "name a file beneath a root"));
+        if file.is_empty()
+            || command.contains(['\\', '|'])
+            || command.contains("-append") && file.starts_with('-')
+        {
+            return Err(call.refuse(
+                &format!(".{name}"),
+                "it names no plain file",
+                "name a file beneath a root",
+            ));
         }
         call.write(file)?;
         return Ok(true);
     }
     // The shell takes any unambiguous beginning for the whole name; only whole names are allowed here.
     if !DOT_COMMANDS.contains(&name) {
-        return Err(call.refuse(&format!(".{}", shown(name)), "this dot-command is not allowed", "use .tables, .schema, .dump, .indexes, .headers, .mode or .backup FILE"));
+        return Err(call.refuse(
+            &format!(".{}", shown(name)),
+            "this dot-command is not allowed",
+            "use .tables, .schema, .dump, .indexes, .headers, .mode or .backup FILE",
+        ));
     }
     Ok(false)
 }

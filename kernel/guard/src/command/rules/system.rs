@@ -12,7 +12,10 @@ use crate::{
 const TEXT: Cli = Cli::plain(Operands::Text);
 const NOTHING: Cli = Cli::plain(Operands::None);
 const PS: Cli = Cli {
-    text: &["-C", "-G", "-U", "-O", "-o", "-p", "-q", "-s", "-t", "-u", "-g", "--pid", "--ppid", "--sort", "--format", "--user", "--cols", "--width"],
+    text: &[
+        "-C", "-G", "-U", "-O", "-o", "-p", "-q", "-s", "-t", "-u", "-g", "--pid", "--ppid", "--sort",
+        "--format", "--user", "--cols", "--width",
+    ],
     ..Cli::plain(Operands::Text)
 };
 const NETSTAT: Cli = Cli { refuse: &[("-c", "it never ends"), ("--continuous", "it never ends")], ..NOTHING };
@@ -38,7 +41,12 @@ const DATE: Cli = Cli {
     operands: Operands::Text,
 };
 const HOSTNAME: Cli = Cli {
-    refuse: &[("-F", "it sets the name"), ("--file", "it sets the name"), ("-b", "it sets the name"), ("--boot", "it sets the name")],
+    refuse: &[
+        ("-F", "it sets the name"),
+        ("--file", "it sets the name"),
+        ("-b", "it sets the name"),
+        ("--boot", "it sets the name"),
+    ],
     ..NOTHING
 };
 const REPEATS: Cli = Cli {
@@ -101,14 +109,18 @@ fn sleep(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
 
 /// A screenful: without a terminal top would fail, and without a count it would never end.
 fn top(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
-    const CLI: Cli = Cli { text: &["-n", "-p", "-o", "-w", "-u", "-U", "-d", "-e", "-E"], ..Cli::plain(Operands::None) };
+    const CLI: Cli =
+        Cli { text: &["-n", "-p", "-o", "-w", "-u", "-U", "-d", "-e", "-E"], ..Cli::plain(Operands::None) };
     let mut counted = false;
     for item in CLI.items(&call.args) {
         let crate::command::cli::Item::Flag { name, value } = item else {
             return Err(call.refuse("", "it takes no such argument here", "use `top -b -n 1`"));
         };
         if name == "-n" {
-            let fits = value.as_deref().and_then(|value| value.parse::<u8>().ok()).is_some_and(|n| (1..=10).contains(&n));
+            let fits = value
+                .as_deref()
+                .and_then(|value| value.parse::<u8>().ok())
+                .is_some_and(|n| (1..=10).contains(&n));
             if !fits {
                 return Err(call.refuse("-n", "at most 10 rounds", "use `top -b -n 1`"));
             }

@@ -5,25 +5,86 @@ use crate::command::cli::{Cli, Operands};
 
 const READS: Cli = Cli::plain(Operands::Read);
 const LINES: Cli = Cli {
-    text: &["-n", "-c", "-s", "-w", "--lines", "--bytes", "--sleep-interval", "--max-unchanged-stats", "--pid", "--width", "--spaces"],
+    text: &[
+        "-n",
+        "-c",
+        "-s",
+        "-w",
+        "--lines",
+        "--bytes",
+        "--sleep-interval",
+        "--max-unchanged-stats",
+        "--pid",
+        "--width",
+        "--spaces",
+    ],
     ..Cli::plain(Operands::Read)
 };
 const CUT: Cli = Cli {
-    text: &["-b", "-c", "-d", "-f", "-s", "-w", "-t", "-j", "-N", "-A", "-S", "-o", "--bytes", "--characters", "--delimiter", "--fields"],
+    text: &[
+        "-b",
+        "-c",
+        "-d",
+        "-f",
+        "-s",
+        "-w",
+        "-t",
+        "-j",
+        "-N",
+        "-A",
+        "-S",
+        "-o",
+        "--bytes",
+        "--characters",
+        "--delimiter",
+        "--fields",
+    ],
     ..Cli::plain(Operands::Read)
 };
 const SORT: Cli = Cli {
-    refuse: &[("--compress-program", "it starts another program"), ("--files0-from", "it reads a list of files")],
-    text: &["-k", "-t", "-S", "--key", "--field-separator", "--buffer-size", "--parallel", "--batch-size", "--sort"],
+    refuse: &[
+        ("--compress-program", "it starts another program"),
+        ("--files0-from", "it reads a list of files"),
+    ],
+    text: &[
+        "-k",
+        "-t",
+        "-S",
+        "--key",
+        "--field-separator",
+        "--buffer-size",
+        "--parallel",
+        "--batch-size",
+        "--sort",
+    ],
     read: &["--random-source"],
     write: &["-o", "--output", "-T", "--temporary-directory"],
     operands: Operands::Read,
 };
-const UNIQ: Cli = Cli { text: &["-f", "-s", "-w", "--skip-fields", "--skip-chars", "--check-chars"], ..Cli::plain(Operands::ReadWrite) };
+const UNIQ: Cli = Cli {
+    text: &["-f", "-s", "-w", "--skip-fields", "--skip-chars", "--check-chars"],
+    ..Cli::plain(Operands::ReadWrite)
+};
 const GREP: Cli = Cli {
     text: &[
-        "-e", "-m", "-A", "-B", "-C", "-d", "-D", "--regexp", "--max-count", "--after-context", "--before-context",
-        "--context", "--include", "--exclude", "--exclude-dir", "--label", "--directories", "--devices",
+        "-e",
+        "-m",
+        "-A",
+        "-B",
+        "-C",
+        "-d",
+        "-D",
+        "--regexp",
+        "--max-count",
+        "--after-context",
+        "--before-context",
+        "--context",
+        "--include",
+        "--exclude",
+        "--exclude-dir",
+        "--label",
+        "--directories",
+        "--devices",
     ],
     read: &["-f", "--file", "--exclude-from"],
     ..Cli::plain(Operands::TextThenRead(&["-e", "--regexp", "-f", "--file"]))
@@ -36,16 +97,66 @@ const RIPGREP: Cli = Cli {
         ("-z", "it starts other programs"),
     ],
     text: &[
-        "-e", "-g", "-t", "-T", "-m", "-A", "-B", "-C", "-r", "-j", "-M", "-d", "-E", "--regexp", "--glob", "--iglob",
-        "--type", "--type-not", "--type-add", "--max-count", "--after-context", "--before-context", "--context",
-        "--replace", "--threads", "--max-columns", "--max-depth", "--max-filesize", "--sort", "--sortr", "--color",
-        "--colors", "--encoding", "--engine",
+        "-e",
+        "-g",
+        "-t",
+        "-T",
+        "-m",
+        "-A",
+        "-B",
+        "-C",
+        "-r",
+        "-j",
+        "-M",
+        "-d",
+        "-E",
+        "--regexp",
+        "--glob",
+        "--iglob",
+        "--type",
+        "--type-not",
+        "--type-add",
+        "--max-count",
+        "--after-context",
+        "--before-context",
+        "--context",
+        "--replace",
+        "--threads",
+        "--max-columns",
+        "--max-depth",
+        "--max-filesize",
+        "--sort",
+        "--sortr",
+        "--color",
+        "--colors",
+        "--encoding",
+        "--engine",
     ],
     read: &["-f", "--file", "--ignore-file"],
     ..Cli::plain(Operands::TextThenRead(&["-e", "--regexp", "-f", "--file", "--files", "--type-list"]))
 };
 const DIFF: Cli = Cli {
-    text: &["-C", "-U", "-F", "-I", "-W", "-x", "-L", "-i", "-n", "-s", "--label", "--exclude", "--width", "--context", "--unified", "--ignore-matching-lines", "--color", "--ignore-initial", "--bytes"],
+    text: &[
+        "-C",
+        "-U",
+        "-F",
+        "-I",
+        "-W",
+        "-x",
+        "-L",
+        "-i",
+        "-n",
+        "-s",
+        "--label",
+        "--exclude",
+        "--width",
+        "--context",
+        "--unified",
+        "--ignore-matching-lines",
+        "--color",
+        "--ignore-initial",
+        "--bytes",
+    ],
     read: &["-X", "--exclude-from", "--from-file", "--to-file", "-S", "--starting-file"],
     ..Cli::plain(Operands::Read)
 };
@@ -55,7 +166,8 @@ const JQ: Cli = Cli {
     read: &["-f", "--from-file", "--slurpfile", "--rawfile"],
     ..Cli::plain(Operands::TextThenRead(&["-f", "--from-file"]))
 };
-const WC: Cli = Cli { refuse: &[("--files0-from", "it reads a list of files")], ..Cli::plain(Operands::Read) };
+const WC: Cli =
+    Cli { refuse: &[("--files0-from", "it reads a list of files")], ..Cli::plain(Operands::Read) };
 
 const RULE: &str = "text.read";
 

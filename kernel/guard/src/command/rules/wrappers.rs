@@ -29,7 +29,11 @@ fn nice(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     let at = match call.args.first().map(String::as_str) {
         Some("-n") => 2,
         Some(arg) if arg.starts_with("-n") || arg.starts_with("--adjustment=") => 1,
-        Some(arg) if arg.len() > 1 && arg.starts_with('-') && arg[1..].bytes().all(|b| b.is_ascii_digit()) => 1,
+        Some(arg)
+            if arg.len() > 1 && arg.starts_with('-') && arg[1..].bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            1
+        }
         _ => 0,
     };
     inner(call, at)
@@ -52,7 +56,14 @@ fn xargs(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
         at += match arg.as_str() {
             "-n" | "-I" | "-L" | "-P" | "-d" | "-s" | "-E" => 2,
             "-0" | "-r" | "-t" | "-x" | "--null" | "--no-run-if-empty" => 1,
-            other if other.starts_with("-n") || other.starts_with("-P") || other.starts_with("-I") || other.starts_with("-d") => 1,
+            other
+                if other.starts_with("-n")
+                    || other.starts_with("-P")
+                    || other.starts_with("-I")
+                    || other.starts_with("-d") =>
+            {
+                1
+            }
             other => {
                 let other = other.to_owned();
                 return Err(call.refuse(&other, "it is not understood", "leave the option out"));
