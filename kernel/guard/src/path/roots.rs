@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Access, PathBeneath, Place, lexical, locate, wording};
+use super::{Access, Description, Kind, PathBeneath, Place, lexical, locate, wording};
 use crate::Refusal;
 
 /// Why the roots could not be opened.
@@ -178,6 +178,31 @@ impl Roots {
         locate::place(field, root, &relative, Access::Write, &self.rules)
     }
 
+    /// Describes what is at `path`; a link is described, not followed.
+    ///
+    /// # Errors
+    /// As [`Roots::resolve_readable`], but links, devices, pipes and sockets can be described.
+    pub fn describe(&self, field: &str, path: &str) -> Result<Description, Refusal> {
+        let (root, relative) = self.map(field, None, path, Access::Read)?;
+        if lexical::split_last(&relative).is_none() {
+            let found = locate::existing(field, root, &relative, &self.rules)?;
+            let (absolute, facts) = (found.absolute().to_owned(), *found.facts());
+            let unchangeable = Some(wording::root_itself(field));
+            return Ok(Description { absolute, facts, link_target: None, unchangeable });
+        }
+        let place = locate::place(field, root, &relative, Access::Read, &self.rules)?;
+        let facts = place.now()?.filter(|_| !place.lacks_parents());
+        let facts = facts.ok_or_else(|| wording::not_found(field))?;
+        let link_target = if facts.kind == Kind::Link { Some(place.link_target()?) } else { None };
+        let changeable = self.place(field, path).and_then(|place| place.refuse_unchangeable());
+        Ok(Description {
+            absolute: place.absolute().to_owned(),
+            facts,
+            link_target,
+            unchangeable: changeable.err(),
+        })
+    }
+
     /// Answers whether a path argument of another program is beneath a root, and where it really is.
     ///
     /// `cwd` is the absolute folder relative paths start from; without it, the first root. The path need
@@ -193,23 +218,27 @@ impl Roots {
         access: Access,
     ) -> Result<PathBuf, Refusal> {
         let (root, relative) = self.map(field, cwd, path, access)?;
-        match (locate::existing(field, root, &relative, &self.rules), access) {
-            (Ok(found), Access::Read) => Ok(found.absolute().to_owned()),
-            (Ok(found), Access::Write) if found.absolute() == root.path => Ok(found.absolute().to_owned()),
-            (Ok(found), Access::Write) if lexical::split_last(&relative).is_none() => {
-                locate::refuse_critical(field, found.absolute())?;
-                Ok(found.absolute().to_owned())
-            }
-            (Err(refusal), _) if refusal.code != "NOT_FOUND" && refusal.code != "LINK_REFUSED" => {
-                Err(refusal)
-            }
-            (Err(refusal), Access::Read) if refusal.code == "LINK_REFUSED" => Err(refusal),
-            _ => {
-                let place = locate::place(field, root, &relative, access, &self.rules)?;
-                if access == Access::Write {
-                    place.refuse_unchangeable()?;
+        match access {
+            Access::Read => match locate::existing(field, root, &relative, &self.rules) {
+                Ok(found) => Ok(found.absolute().to_owned()),
+                Err(refusal) if refusal.code == "NOT_FOUND" => {
+                    let place = locate::place(field, root, &relative, access, &self.rules)?;
+                    Ok(place.absolute().to_owned())
                 }
+                Err(refusal) => Err(refusal),
+            },
+            Access::Write if lexical::split_last(&relative).is_some() => {
+                let place = locate::place(field, root, &relative, access, &self.rules)?;
+                place.refuse_unchangeable()?;
                 Ok(place.absolute().to_owned())
+            }
+            // `.`, `..` and the root itself: folders to put something in.
+            Access::Write => {
+                let found = locate::existing(field, root, &relative, &self.rules)?;
+                if found.absolute() != root.path {
+                    locate::refuse_critical(field, found.absolute())?;
+                }
+                Ok(found.absolute().to_owned())
             }
         }
     }
