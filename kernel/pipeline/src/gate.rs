@@ -239,6 +239,11 @@ impl Gate {
         })
     }
 
+    /// The names of the stages every call passes, outermost first.
+    pub fn stages(&self) -> Vec<&'static str> {
+        self.pipeline.names()
+    }
+
     /// The counters and histograms of this gate.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
