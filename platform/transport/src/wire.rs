@@ -136,8 +136,8 @@ impl Wire {
             ("completion/complete", _) => return self.complete(id, params, exchange).map(Work::Later),
             ("server/discover", true) => self.discover(),
             ("ping", false) => json!({}),
-            // Not declared, as there are none; older clients ask all the same.
-            ("prompts/list", false) => json!({ "prompts": [] }),
+            ("prompts/list", _) => resources::cacheable(json!({ "prompts": [] }), revision),
+            ("prompts/get", _) => return Err(Fault::invalid_params("there are no prompts")),
             ("logging/setLevel", false) => handshake::set_level(params)?,
             _ => return Err(Fault::method_not_found(method)),
         };

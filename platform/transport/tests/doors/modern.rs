@@ -84,16 +84,18 @@ async fn discovery_and_lists_say_how_long_and_for_whom_they_are_good() {
     assert_eq!(discovered["supportedVersions"].as_array().unwrap().len(), 5);
     assert_eq!(
         discovered["capabilities"],
-        json!({"tools": {"listChanged": true}, "resources": {}, "completions": {}})
+        json!({"tools": {"listChanged": true}, "resources": {}, "prompts": {}, "completions": {}})
     );
     for (method, key) in [
         ("tools/list", "tools"),
+        ("prompts/list", "prompts"),
         ("resources/list", "resources"),
         ("resources/templates/list", "resourceTemplates"),
     ] {
         let list = ask(method).await;
         assert_eq!((&list["cacheScope"], &list["resultType"]), (&json!("private"), &json!("complete")));
-        assert!(list["ttlMs"].is_u64() && !list[key].as_array().unwrap().is_empty(), "{method}: {list}");
+        let empty = list[key].as_array().unwrap().is_empty();
+        assert!(list["ttlMs"].is_u64() && empty == (key == "prompts"), "{method}: {list}");
     }
 }
 
@@ -183,9 +185,7 @@ async fn metadata_must_be_complete_and_the_revision_known() {
 #[tokio::test]
 async fn methods_of_the_other_era_do_not_exist() {
     let server = start().await;
-    for method in
-        ["initialize", "ping", "logging/setLevel", "prompts/list", "resources/subscribe", "nonsense"]
-    {
+    for method in ["initialize", "ping", "logging/setLevel", "resources/subscribe", "nonsense"] {
         let response = Ask::modern("ann", method, json!({})).send(&server).await;
         assert_eq!((response.status, &response.json()["error"]["code"]), (404, &json!(-32601)), "{method}");
     }
