@@ -237,7 +237,7 @@ impl Http {
                 if let Some(guard) = guard {
                     guard.disarm();
                 }
-                return message(reply);
+                return self.ready(reply, inbox);
             }
             Some(first) = next(&mut inbox) => Some(first),
             () = tokio::time::sleep(self.config.keep_alive), if streams => None,
@@ -249,6 +249,15 @@ impl Http {
             Some(Bytes::from(reply.body))
         });
         events(EventStream::new(first, inbox, last, guard, self.config.keep_alive))
+    }
+
+    /// An answer that is there: JSON, unless a quick tool said something before it.
+    fn ready(&self, reply: Reply, mut inbox: Option<mpsc::Receiver<Bytes>>) -> HttpReply {
+        let Some(first) = inbox.as_mut().and_then(|inbox| inbox.try_recv().ok()) else {
+            return message(reply);
+        };
+        let last = Box::pin(std::future::ready(Some(Bytes::from(reply.body))));
+        events(EventStream::new(Some(first), inbox, last, None, self.config.keep_alive))
     }
 
     /// Denied calls use up the caller's allowance.

@@ -209,6 +209,18 @@ async fn progress_streams_and_the_answer_comes_last() {
 }
 
 #[tokio::test]
+async fn a_step_goes_out_while_the_work_goes_on() {
+    let server = start().await;
+    let params = json!({"name": "bench__demolish", "_meta": {"progressToken": 7}});
+    let mut connection = Connection::open(server.address).await;
+    connection.write(Ask::modern("ann", "tools/call", params).bytes()).await;
+    connection.head().await.unwrap();
+    assert_eq!(connection.event().await.unwrap()["params"]["message"], "begun");
+    assert!(server.fakes.outcomes("demolish").is_empty(), "still at work");
+    assert_eq!(connection.event().await.unwrap()["result"]["structuredContent"]["text"], "gone");
+}
+
+#[tokio::test]
 async fn a_long_call_becomes_a_stream_that_shows_it_lives() {
     let server = start_with(|config| config.keep_alive = std::time::Duration::from_millis(20)).await;
     let response = Ask::modern("ann", "tools/call", json!({"name": "bench__demolish"})).send(&server).await;
