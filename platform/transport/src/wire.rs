@@ -21,9 +21,11 @@ mod listen;
 mod listing;
 mod resources;
 mod session;
+mod sessions;
 
 pub(crate) use listen::{Watch, watch};
-pub(crate) use session::{Opened, Session, Sessions};
+pub(crate) use session::{Opened, Session};
+pub(crate) use sessions::Sessions;
 
 /// Messages we may queue for one stream before progress is dropped.
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 64;

@@ -128,7 +128,7 @@ impl Http {
             Ok(None) => return wrong_method("POST"),
             Err(reply) => return *reply,
         };
-        if !super::post::accepts(headers).events {
+        if !super::inbound::accepts(headers).events {
             return refusal(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "accept text/event-stream");
         }
         let ended = session.take_stream();

@@ -63,6 +63,22 @@ async fn what_fails_in_a_tool_is_a_result_and_what_is_unknown_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_context_calls_only_what_it_enables_and_only_for_its_owner() {
+    let server = start().await;
+    let hello = json!({"name": "other__hello"});
+    let echo = json!({"name": "bench__echo", "arguments": {"message": "x"}});
+    for (token, params, code) in [
+        ("ann", &hello, Value::Null),
+        ("ann", &echo, json!("permission_denied")),
+        ("bob", &hello, json!("not_found")),
+    ] {
+        let ask = Ask::modern_to("/contexts/c-ann/mcp", token, "tools/call", params.clone());
+        let result = ask.send(&server).await.json()["result"].clone();
+        assert_eq!(result["_meta"]["core-mcp/error"]["code"], code, "{token} {params}");
+    }
+}
+
+#[tokio::test]
 async fn text_from_outside_is_marked() {
     let server = start().await;
     let result =
