@@ -35,7 +35,7 @@ pub(crate) async fn start() -> Running {
 pub(crate) async fn start_with(adjust: impl FnOnce(&mut HttpConfig)) -> Running {
     let (gate, fakes) = fakes::gate().await;
     let mut config = HttpConfig::new("127.0.0.1:0".parse().unwrap());
-    config.shutdown_grace = Duration::from_secs(2);
+    config.shutdown_grace = Duration::from_secs(10);
     adjust(&mut config);
     let server = HttpServer::bind(wire(&gate), config).await.unwrap();
     let (address, stop) = (server.local_addr().unwrap(), CancellationToken::new());

@@ -10,7 +10,7 @@ use crate::client::{Ask, Connection, session, start_with};
 async fn heads_that_trickle_in_are_cut_off_and_idle_connections_closed() {
     let server = start_with(|config| {
         config.header_read_timeout = Duration::from_millis(100);
-        config.idle_timeout = Duration::from_millis(400);
+        config.idle_timeout = Duration::from_secs(3);
     })
     .await;
     let silent = async {
@@ -42,7 +42,7 @@ async fn heads_that_trickle_in_are_cut_off_and_idle_connections_closed() {
     let (silent, trickle, idle) = tokio::join!(silent, trickle, idle);
     // Generous: what matters is that they end, and that idling is not taken for trickling.
     assert!(silent < Duration::from_secs(10) && trickle < Duration::from_secs(10), "{silent:?} {trickle:?}");
-    assert!(idle > Duration::from_millis(400), "{idle:?}");
+    assert!(idle > Duration::from_secs(3), "{idle:?}");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn open(server: Option<&str>) -> Pipe {
     let (gate, fakes) = fakes::gate().await;
     let caller = gate.authenticate(&Secret::new("ann".into()), Door::Stdio).unwrap();
     let scope = Scope { server: server.map(str::to_owned), context: None };
-    let config = StdioConfig { max_line: 4096, shutdown_grace: Duration::from_millis(500) };
+    let config = StdioConfig { max_line: 4096, shutdown_grace: Duration::from_secs(2) };
     let (client, ours) = tokio::io::duplex(64 * 1024);
     let (reader, writer) = tokio::io::split(ours);
     let served = tokio::spawn(StdioServer::run(wire(&gate), caller, scope, config, reader, writer));
