@@ -177,6 +177,9 @@ impl Writer {
             // A caller that hung up does not wait for the answer.
             reply.send(answer.clone()).ok();
         }
+        if let Some(chain) = &mut self.chain {
+            chain.mirror();
+        }
     }
 
     fn write(&mut self, entries: &[Entry], checkpoint: Checkpoint) -> Result<(), AuditError> {
