@@ -34,8 +34,21 @@ fn codes(rig: &Rig) -> Vec<String> {
 #[tokio::test]
 async fn the_order_of_the_stages_is_the_documented_one() {
     let documented = [
-        "trace", "audit", "authenticate", "decode", "authorize", "context", "approve", "rate_limit", "cache", "bulkhead",
-        "breaker", "retry", "deadline", "shape", "execute",
+        "trace",
+        "audit",
+        "authenticate",
+        "decode",
+        "authorize",
+        "context",
+        "approve",
+        "rate_limit",
+        "cache",
+        "bulkhead",
+        "breaker",
+        "retry",
+        "deadline",
+        "shape",
+        "execute",
     ];
     assert_eq!(rig().await.gate.stages(), documented);
 }
@@ -49,14 +62,24 @@ async fn every_ending_is_recorded_with_an_intent_before_it() {
     assert_eq!(rig.call("echo.echo", json!({"oops": 1})).await, Err("validation_failed"));
     assert_eq!(rig.call("echo.nothing", json!({})).await, Err("not_found"));
     assert_eq!(rig.call("nobody.echo", json!({})).await, Err("not_found"));
-    assert_eq!(rig.call("echo.fail", json!({"way": "tool_execution_failed"})).await, Err("tool_execution_failed"));
+    assert_eq!(
+        rig.call("echo.fail", json!({"way": "tool_execution_failed"})).await,
+        Err("tool_execution_failed")
+    );
     assert_eq!(rig.call("echo.fail", json!({"way": "panic"})).await, Err("internal"));
-    let denied = Request { caller: rig.caller("viewer"), ..rig.request("echo.fail", json!({"way": "panic"})) };
+    let denied =
+        Request { caller: rig.caller("viewer"), ..rig.request("echo.fail", json!({"way": "panic"})) };
     assert_eq!(rig.gate.call(denied).await.unwrap_err().kind.code(), "permission_denied");
     assert_eq!(
         codes(&rig),
         [
-            "ok", "ok", "validation_failed", "not_found", "not_found", "tool_execution_failed", "internal",
+            "ok",
+            "ok",
+            "validation_failed",
+            "not_found",
+            "not_found",
+            "tool_execution_failed",
+            "internal",
             "permission_denied",
         ]
     );
@@ -96,8 +119,16 @@ async fn a_journal_that_cannot_be_written_refuses_calls_before_they_run() {
     rig.journal.break_down();
     assert_eq!(rig.call("echo.echo", json!({"message": "x"})).await, Err("audit_unavailable"));
     rig.journal.mend();
-    assert_eq!(rig.call("echo.slow", json!({"milliseconds": 0})).await, Ok(json!({"count": 0})), "forgets the cache");
-    assert_eq!(rig.call("echo.count", json!({})).await, Ok(json!({"count": 3})), "the refused call never arrived");
+    assert_eq!(
+        rig.call("echo.slow", json!({"milliseconds": 0})).await,
+        Ok(json!({"count": 0})),
+        "forgets the cache"
+    );
+    assert_eq!(
+        rig.call("echo.count", json!({})).await,
+        Ok(json!({"count": 3})),
+        "the refused call never arrived"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +141,8 @@ async fn records_hold_no_secret_and_results_neither() {
     assert_eq!((answer.structured["message"].as_str(), answer.masked), (Some("the key is [masked]"), 1));
     let records = serde_json::to_string(&rig.journal.entries()).unwrap();
     assert!(!records.contains(&token), "{records}");
-    let refused = rig.gate.call(rig.request("echo.echo", json!({ "message": 5, "extra": token }))).await.unwrap_err();
+    let refused =
+        rig.gate.call(rig.request("echo.echo", json!({ "message": 5, "extra": token }))).await.unwrap_err();
     assert!(!format!("{refused} {:?}", refused.hints).contains(&token), "{refused}");
 }
 
@@ -134,7 +166,10 @@ async fn a_large_result_is_cut_and_kept_whole_for_its_owner() {
     let whole = rig.gate.artifact(&rig.caller("admin"), &uri, 0, usize::MAX).await.unwrap();
     let whole: Value = serde_json::from_slice(&whole.bytes).unwrap();
     assert_eq!(whole["message"].as_str().map(str::len), Some(100_000));
-    assert!(rig.gate.artifact(&rig.caller("viewer"), &uri, 0, 10).await.is_err(), "somebody else's is not found");
+    assert!(
+        rig.gate.artifact(&rig.caller("viewer"), &uri, 0, 10).await.is_err(),
+        "somebody else's is not found"
+    );
 }
 
 #[tokio::test]
@@ -145,7 +180,11 @@ async fn the_rate_is_per_principal_and_class_and_says_when_to_come_back() {
     }
     let refused = rig.gate.call(rig.request("echo.echo", json!({"message": "x"}))).await.unwrap_err();
     assert_eq!(refused.kind.code(), "rate_limited");
-    assert!(refused.retry_after.is_some_and(|wait| wait <= Duration::from_secs(20)), "{:?}", refused.retry_after);
+    assert!(
+        refused.retry_after.is_some_and(|wait| wait <= Duration::from_secs(20)),
+        "{:?}",
+        refused.retry_after
+    );
     assert!(rig.call("echo.slow", json!({"milliseconds": 0})).await.is_ok(), "another class");
     let other = Request { caller: rig.caller("viewer"), ..rig.request("echo.echo", json!({"message": "x"})) };
     assert!(rig.gate.call(other).await.is_ok(), "another principal");
@@ -170,11 +209,19 @@ async fn a_cached_read_is_per_principal_and_forgotten_by_a_write() {
     let hit = rig.gate.call(rig.request("echo.count", json!({}))).await.unwrap();
     assert_eq!((hit.structured, hit.cached), (json!({"count": 1}), true));
     let other = Request { caller: rig.caller("viewer"), ..rig.request("echo.count", json!({})) };
-    assert_eq!(rig.gate.call(other).await.unwrap().structured, json!({"count": 2}), "nobody reads another's answer");
+    assert_eq!(
+        rig.gate.call(other).await.unwrap().structured,
+        json!({"count": 2}),
+        "nobody reads another's answer"
+    );
     rig.call("echo.slow", json!({"milliseconds": 0})).await.unwrap();
     assert_eq!(rig.call("echo.count", json!({})).await, Ok(json!({"count": 4})), "a write forgets");
     rig.policy.forbid("admin", "echo.count");
-    assert_eq!(rig.call("echo.count", json!({})).await, Err("permission_denied"), "a hit is still a permitted call");
+    assert_eq!(
+        rig.call("echo.count", json!({})).await,
+        Err("permission_denied"),
+        "a hit is still a permitted call"
+    );
 }
 
 #[tokio::test]
@@ -194,7 +241,11 @@ async fn failures_open_the_breaker_and_the_refusal_is_recorded() {
 async fn only_what_may_be_repeated_is_repeated() {
     let rig = rig().await;
     assert_eq!(rig.call("echo.flaky", json!({"key": "a", "failures": 2})).await, Ok(json!({"count": 3})));
-    assert_eq!(rig.call("echo.flaky", json!({"key": "b", "failures": 3})).await, Err("unavailable"), "three attempts");
+    assert_eq!(
+        rig.call("echo.flaky", json!({"key": "b", "failures": 3})).await,
+        Err("unavailable"),
+        "three attempts"
+    );
     let before = rig.call("echo.count", json!({})).await.unwrap()["count"].as_u64().unwrap();
     assert_eq!(rig.call("echo.fail", json!({"way": "unavailable"})).await, Err("unavailable"));
     assert_eq!(rig.call("echo.fail", json!({"way": "outcome_unknown"})).await, Err("outcome_unknown"));
@@ -265,7 +316,11 @@ async fn an_obliged_call_waits_for_a_yes_that_counts_once_and_for_these_argument
     let forged = Request { approval: reply("approval-99"), ..call("a") };
     assert_eq!(rig.gate.call(forged).await.unwrap_err().kind.code(), "needs_approval", "not this ticket");
     let moved = Request { approval: reply(&ticket.id), ..call("b") };
-    assert_eq!(rig.gate.call(moved).await.unwrap_err().kind.code(), "needs_approval", "bound to the arguments");
+    assert_eq!(
+        rig.gate.call(moved).await.unwrap_err().kind.code(),
+        "needs_approval",
+        "bound to the arguments"
+    );
     assert!(rig.gate.call(Request { approval: reply(&ticket.id), ..call("a") }).await.is_ok());
 
     for (says, expected) in [(Question::Granted, None), (Question::Declined, Some("permission_denied"))] {
