@@ -117,8 +117,8 @@ pub fn verify(
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase | TooBig))
         || matches!(
             error,
             rusqlite::Error::FromSqlConversionFailure(..)

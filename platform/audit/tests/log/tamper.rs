@@ -31,9 +31,11 @@ fn an_untouched_log_verifies() {
 
 #[test]
 fn every_edit_of_the_database_is_noticed_and_named() {
-    let table: [(&str, i64, FaultKind); 24] = [
+    let table: [(&str, i64, FaultKind); 26] = [
         ("UPDATE records SET body = replace(body, 'alice', 'mallory') WHERE seq = 7", 7, Edited),
         ("UPDATE records SET body = body || ' ' WHERE seq = 1", 1, Edited),
+        ("UPDATE records SET body = replace(hex(zeroblob(9000000)), '0', 'x') WHERE seq = 8", 8, Edited),
+        ("UPDATE records SET body = CAST(x'ff00ff' AS TEXT) WHERE seq = 8", 8, Edited),
         ("UPDATE records SET hash = zeroblob(32) WHERE seq = 12", 12, Edited),
         ("UPDATE records SET hash = x'00' WHERE seq = 12", 12, Edited),
         ("UPDATE records SET seq = 99 WHERE seq = 41", 41, Removed),
