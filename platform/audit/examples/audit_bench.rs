@@ -128,7 +128,8 @@ fn append(path: &Path, length: Duration) -> Result<Round, Failure> {
 /// A record of ordinary size: about 450 bytes.
 fn record(caller: u64, call: u64, is_intent: bool) -> Result<AuditEntry, serde_json::Error> {
     let mut entry = json!({
-        "phase": "outcome", "call_id": format!("{caller:016x}{call:016x}"), "at": 1_700_000_000_000_000_u64 + call,
+        "phase": "outcome", "call_id": format!("{caller:016x}{call:016x}"),
+        "at": 1_700_000_000_000_000_u64 + call,
         "principal": "ci-bot", "token_id": "tok_7f3a9c", "door": "http", "server": "docker-manager",
         "tool": "docker_logs", "effect": "read", "policies": ["operators-may-read"],
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",

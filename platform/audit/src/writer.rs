@@ -166,7 +166,7 @@ impl Writer {
             }
             Err(error) => {
                 if !was_failing {
-                    tracing::error!(%error, "the audit journal cannot be written; calls are refused until it can");
+                    tracing::error!(%error, "the audit journal cannot be written; calls are refused");
                 }
                 self.chain = None;
                 self.keep(entries, old, &replies);
