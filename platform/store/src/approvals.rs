@@ -173,7 +173,8 @@ impl Approvals for ApprovalStore {
             expires_at: self.end(now),
         };
         work.prepare_cached(
-            "INSERT INTO approvals (id, principal, digest, tool, question, reason, opened_at, expires_at, state)
+            "INSERT INTO approvals
+               (id, principal, digest, tool, question, reason, opened_at, expires_at, state)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
         )
         .and_then(|mut it| {
