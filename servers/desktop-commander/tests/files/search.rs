@@ -110,6 +110,16 @@ async fn finds_text_with_lines_and_context() {
 }
 
 #[tokio::test]
+async fn files_over_the_limit_are_counted_and_not_searched() {
+    let desk = Desk::with(json!({"files": {"read_bytes_max": 1024}})).await;
+    desk.put("big", &"needle ".repeat(200));
+    desk.put("small", "needle");
+    let found = desk.ok("search_files", json!({"directory_path": ".", "pattern": "needle"})).await;
+    assert_eq!((found["files_searched"].clone(), found["files_skipped"].clone()), (json!(1), json!(1)));
+    assert_eq!(found["matches"][0]["path"], "small");
+}
+
+#[tokio::test]
 async fn finds_names_and_respects_ignore_files() {
     let desk = Desk::new().await;
     desk.put(".gitignore", "target/\n*.log\n!keep.log\n");
