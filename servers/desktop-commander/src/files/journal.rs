@@ -161,7 +161,10 @@ impl Journal {
         let id = tx.last_insert_rowid();
         tx.commit()?;
         drop(db);
-        self.prune(id)?;
+        // What cannot be dropped now is tried again with the next change; work goes on meanwhile.
+        if let Err(error) = self.prune(id) {
+            tracing::warn!(%error, "old changes could not be dropped from the journal");
+        }
         Ok(id)
     }
 
