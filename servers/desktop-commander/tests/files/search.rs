@@ -250,3 +250,20 @@ async fn a_cancelled_search_stops() {
     let error = desk.call_with(cx, "search_files", args).await.unwrap_err();
     assert_eq!(error.kind, kernel::ErrorKind::Cancelled);
 }
+
+#[tokio::test]
+async fn suggests_paths_beneath_the_roots_only() {
+    let desk = Desk::new().await;
+    for file in ["src/main.rs", "src/map.rs", "setup", ".secret", "protected/key"] {
+        desk.put(file, "");
+    }
+    let absolute = desk.path("src/ma").to_str().unwrap().to_owned();
+    assert_eq!(desk.suggest("file_path", "s").await, ["setup", "src/"]);
+    assert_eq!(desk.suggest("file_path", "src/ma").await, ["src/main.rs", "src/map.rs"]);
+    assert_eq!(desk.suggest("file_path", &absolute).await[0], format!("{absolute}in.rs"));
+    assert_eq!(desk.suggest("file_path", ".s").await, [".secret"]);
+    for typed in ["../", "/etc/", "protected/", "missing/", "\0", "src/main.rs/"] {
+        assert_eq!(desk.suggest("file_path", typed).await, [""; 0], "{typed:?}");
+    }
+    assert_eq!(desk.suggest("encoding", "s").await, [""; 0]);
+}
