@@ -40,6 +40,7 @@ pub(crate) struct WriteOrder {
 
 /// What a change left behind.
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Changed {
     pub(crate) path: String,
     /// Nothing changed when there is none.

@@ -88,6 +88,7 @@ pub(super) struct Change {
 
 /// A change in a listing.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct ChangeRecord {
     pub(crate) change_id: i64,
     /// Unix seconds.

@@ -51,6 +51,7 @@ pub(crate) struct SearchOrder {
 
 /// A page of matches.
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct SearchResult {
     pub(crate) matches: Vec<Match>,
     #[schemars(skip)]
@@ -67,6 +68,7 @@ pub(crate) struct SearchResult {
 
 /// One match.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Match {
     pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
