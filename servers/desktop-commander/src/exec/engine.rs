@@ -93,7 +93,13 @@ impl Engine {
     }
 
     /// What one program may touch.
-    pub(super) fn policy(&self, stage: &Stage, home: &Home, timeout: Duration, offline: bool) -> SandboxPolicy {
+    pub(super) fn policy(
+        &self,
+        stage: &Stage,
+        home: &Home,
+        timeout: Duration,
+        offline: bool,
+    ) -> SandboxPolicy {
         let roots = self.judge.roots().iter().map(|root| root.path().to_owned());
         let own = [home.path().to_owned()];
         SandboxPolicy {
@@ -122,7 +128,8 @@ impl Engine {
     /// A private home for one run.
     pub(super) fn home(&self, principal: &Principal) -> Result<Home, ToolError> {
         let name = self.config.git_name.as_deref().unwrap_or(&principal.id);
-        let fallback = format!("{}@core-mcp.invalid", principal.id.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        let fallback =
+            format!("{}@core-mcp.invalid", principal.id.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         let email = self.config.git_email.as_deref().unwrap_or(&fallback);
         Home::make(name, email).map_err(|error| ToolError::wrap(ErrorKind::Internal, error))
     }

@@ -114,8 +114,14 @@ impl Setting<'_> {
             stdout: file_of(stage.stdout()),
             stderr: file_of(stage.stderr()),
         };
-        let launch =
-            Launch { policy: &policy, program: stage.program(), args: stage.args(), cwd: self.cwd, env: &env, files };
+        let launch = Launch {
+            policy: &policy,
+            program: stage.program(),
+            args: stage.args(),
+            cwd: self.cwd,
+            env: &env,
+            files,
+        };
         let mut command = self.launcher.command(&launch);
         if let Some(stdin) = stdin {
             command.stdin(stdin);

@@ -84,7 +84,10 @@ impl Engine {
         }
         ended.duration = started.elapsed();
         if ended.cancelled {
-            return Err(ToolError::new(ErrorKind::Cancelled, "the command was stopped because the call was cancelled"));
+            return Err(ToolError::new(
+                ErrorKind::Cancelled,
+                "the command was stopped because the call was cancelled",
+            ));
         }
         Ok(ended)
     }

@@ -93,7 +93,12 @@ impl Sessions {
     }
 
     /// Starts a run in the background and gives back its id.
-    pub(crate) fn start(&self, engine: &Arc<Engine>, command: &str, mut request: Request) -> Result<String, ToolError> {
+    pub(crate) fn start(
+        &self,
+        engine: &Arc<Engine>,
+        command: &str,
+        mut request: Request,
+    ) -> Result<String, ToolError> {
         let (input, output) = mpsc::channel(INPUT_QUEUE);
         request.stdin = Some(output);
         // The call that started it may end; only `stop_process` and the time limit end the session.
@@ -124,7 +129,8 @@ impl Sessions {
     fn keep(&self, session: &Arc<Session>) -> Result<(), ToolError> {
         let mut list = lock(&self.list);
         while list.iter().filter(|other| other.owner == session.owner).count() >= self.per_principal_max {
-            let finished = list.iter().position(|it| it.owner == session.owner && lock(&it.log).end.is_some());
+            let finished =
+                list.iter().position(|it| it.owner == session.owner && lock(&it.log).end.is_some());
             let Some(index) = finished else {
                 return Err(ToolError::new(ErrorKind::Overloaded, "too many sessions run at the same time")
                     .hint("stop one with `stop_process`; `list_processes` shows them"));
@@ -176,7 +182,13 @@ impl Sessions {
     }
 
     /// Gives bytes to the first program; with `eof` it sees the end of its input after them.
-    pub(crate) async fn write(&self, id: &str, principal: &Principal, data: Vec<u8>, eof: bool) -> Result<(), ToolError> {
+    pub(crate) async fn write(
+        &self,
+        id: &str,
+        principal: &Principal,
+        data: Vec<u8>,
+        eof: bool,
+    ) -> Result<(), ToolError> {
         let session = self.find(id, principal)?;
         let input = if eof { lock(&session.input).take() } else { lock(&session.input).clone() };
         let closed = || {
@@ -189,7 +201,9 @@ impl Sessions {
         }
         match time::timeout(Duration::from_secs(10), input.send(data)).await {
             Ok(sent) => sent.map_err(|_| closed()),
-            Err(_) => Err(ToolError::new(ErrorKind::Timeout, "the program does not read its input").before_send()),
+            Err(_) => {
+                Err(ToolError::new(ErrorKind::Timeout, "the program does not read its input").before_send())
+            }
         }
     }
 
@@ -271,12 +285,20 @@ impl Log {
         let from = since.clamp(self.first, self.next());
         let skip = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let bytes: Vec<u8> = self.bytes.iter().skip(skip).take(bytes_max).copied().collect();
-        let whole = whole_characters(&bytes, state == State::Running || skip + bytes.len() < self.bytes.len());
+        let whole =
+            whole_characters(&bytes, state == State::Running || skip + bytes.len() < self.bytes.len());
         let mut chunk = String::from_utf8_lossy(&bytes[..whole]).into_owned();
         if let (Some(Err(reason)), true) = (&self.end, bytes_max > 0) {
             chunk.push_str(reason);
         }
-        Chunk { state, exit_code, signal, chunk, next_seq: from + whole as u64, lost_bytes: from.saturating_sub(since) }
+        Chunk {
+            state,
+            exit_code,
+            signal,
+            chunk,
+            next_seq: from + whole as u64,
+            lost_bytes: from.saturating_sub(since),
+        }
     }
 }
 

@@ -28,7 +28,11 @@ pub(crate) fn status_rows(text: &str) -> Vec<Row> {
             }
             "2" => {
                 let from = records.next().unwrap_or_default();
-                rows.push(row([("state", rest.get(..2).unwrap_or_default()), ("path", nth(rest, 9)), ("from", from)]));
+                rows.push(row([
+                    ("state", rest.get(..2).unwrap_or_default()),
+                    ("path", nth(rest, 9)),
+                    ("from", from),
+                ]));
             }
             "?" => rows.push(row([("state", "??"), ("path", rest)])),
             _ => {}
@@ -49,7 +53,11 @@ pub(crate) const LOG_FORMAT: &str = "--format=%H%x1f%an%x1f%ae%x1f%aI%x1f%s%x1e"
 /// Commits.
 pub(crate) fn log_rows(text: &str) -> Vec<Row> {
     let names = ["id", "author", "email", "date", "subject"];
-    text.split('\u{1e}').map(str::trim_start).filter(|it| !it.is_empty()).map(|record| row(names.into_iter().zip(record.split('\u{1f}')))).collect()
+    text.split('\u{1e}')
+        .map(str::trim_start)
+        .filter(|it| !it.is_empty())
+        .map(|record| row(names.into_iter().zip(record.split('\u{1f}'))))
+        .collect()
 }
 
 /// The format for `branch_rows`.
@@ -106,10 +114,14 @@ mod tests {
 
     #[test]
     fn history_and_blame_are_read() {
-        let rows = log_rows("h\u{1f}A B\u{1f}a@b\u{1f}2026\u{1f}one | two\u{1e}\nh2\u{1f}C\u{1f}\u{1f}\u{1f}\u{1e}");
+        let rows =
+            log_rows("h\u{1f}A B\u{1f}a@b\u{1f}2026\u{1f}one | two\u{1e}\nh2\u{1f}C\u{1f}\u{1f}\u{1f}\u{1e}");
         assert_eq!((rows.len(), get(&rows, 0, "subject"), get(&rows, 1, "author")), (2, "one | two", "C"));
         let id = "a".repeat(40);
         let rows = blame_rows(&format!("{id} 1 7 1\nauthor A\nsummary S\n\ttext here\n"));
-        assert_eq!((get(&rows, 0, "line"), get(&rows, 0, "author"), get(&rows, 0, "text")), ("7", "A", "text here"));
+        assert_eq!(
+            (get(&rows, 0, "line"), get(&rows, 0, "author"), get(&rows, 0, "text")),
+            ("7", "A", "text here")
+        );
     }
 }

@@ -21,7 +21,12 @@ pub(crate) struct Said {
 }
 
 /// Runs git in a repository and fails when git does.
-pub(crate) async fn git(commands: &Commands, cx: &CallContext, repo: &str, args: &[&str]) -> Result<Said, ToolError> {
+pub(crate) async fn git(
+    commands: &Commands,
+    cx: &CallContext,
+    repo: &str,
+    args: &[&str],
+) -> Result<Said, ToolError> {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
     let plan = commands.plan_args("git", &args, repo)?;
     let request = Request {
@@ -50,7 +55,14 @@ pub(crate) async fn git(commands: &Commands, cx: &CallContext, repo: &str, args:
 }
 
 fn failed(command: &str, code: Option<i32>, stderr: &str) -> ToolError {
-    let words: String = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().chars().filter(|c| !c.is_control()).take(300).collect();
+    let words: String = stderr
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(300)
+        .collect();
     let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("code {code}"));
     ToolError::new(ErrorKind::ToolExecutionFailed, format!("git {command} ended with {code}: {words}"))
         .hint("look at the repository with `git_query` op `status`")
@@ -62,14 +74,24 @@ pub(crate) fn check_revision(field: &str, revision: &str) -> Result<(), ToolErro
     if plain && !revision.is_empty() && revision.len() <= 255 && !revision.starts_with('-') {
         return Ok(());
     }
-    Err(ToolError::invalid(field, "this is no revision").reason("NAME_INVALID").hint("use a branch, a tag, a hash or a range such as main..topic"))
+    Err(ToolError::invalid(field, "this is no revision")
+        .reason("NAME_INVALID")
+        .hint("use a branch, a tag, a hash or a range such as main..topic"))
 }
 
 /// The name of a branch or remote.
 pub(crate) fn check_name(field: &str, name: &str) -> Result<(), ToolError> {
     let plain = name.chars().all(|c| c.is_alphanumeric() || "_./+@-".contains(c));
-    if plain && !name.is_empty() && name.len() <= 255 && !name.starts_with(['-', '.', '/']) && !name.contains("..") && !name.contains("@{") {
+    if plain
+        && !name.is_empty()
+        && name.len() <= 255
+        && !name.starts_with(['-', '.', '/'])
+        && !name.contains("..")
+        && !name.contains("@{")
+    {
         return Ok(());
     }
-    Err(ToolError::invalid(field, "this is no plain name").reason("NAME_INVALID").hint("use letters, digits, `-`, `_`, `.` and `/`"))
+    Err(ToolError::invalid(field, "this is no plain name")
+        .reason("NAME_INVALID")
+        .hint("use letters, digits, `-`, `_`, `.` and `/`"))
 }

@@ -81,11 +81,17 @@ fn open(path: &PathBuf, mode: Mode) -> rusqlite::Result<Connection> {
         Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         Mode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     };
-    let always = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    let always = OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     Connection::open_with_flags(path, flags | always)
 }
 
-fn guard_connection(connection: &mut Connection, mode: Mode, cancel: CancellationToken) -> rusqlite::Result<()> {
+fn guard_connection(
+    connection: &mut Connection,
+    mode: Mode,
+    cancel: CancellationToken,
+) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
@@ -101,28 +107,67 @@ fn guard_connection(connection: &mut Connection, mode: Mode, cancel: Cancellatio
 
 /// Pragmas that only tell something, even with an argument.
 const TELLING: &[&str] = &[
-    "application_id", "collation_list", "compile_options", "database_list", "encoding", "foreign_key_check", "foreign_key_list", "foreign_keys",
-    "freelist_count", "function_list", "index_info", "index_list", "index_xinfo", "integrity_check", "page_count", "page_size", "pragma_list",
-    "quick_check", "schema_version", "table_info", "table_list", "table_xinfo", "user_version",
+    "application_id",
+    "collation_list",
+    "compile_options",
+    "database_list",
+    "encoding",
+    "foreign_key_check",
+    "foreign_key_list",
+    "foreign_keys",
+    "freelist_count",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "page_count",
+    "page_size",
+    "pragma_list",
+    "quick_check",
+    "schema_version",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "user_version",
 ];
 
 /// Pragmas that a change may set.
-const SETTING: &[&str] = &["application_id", "auto_vacuum", "foreign_keys", "incremental_vacuum", "journal_mode", "optimize", "page_size", "synchronous", "user_version", "wal_checkpoint"];
+const SETTING: &[&str] = &[
+    "application_id",
+    "auto_vacuum",
+    "foreign_keys",
+    "incremental_vacuum",
+    "journal_mode",
+    "optimize",
+    "page_size",
+    "synchronous",
+    "user_version",
+    "wal_checkpoint",
+];
 
 fn authorise(action: &AuthAction<'_>, mode: Mode) -> Authorization {
     let writes = mode == Mode::Write;
     let allowed = match action {
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => true,
-        AuthAction::Function { function_name } => !["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"].contains(function_name),
+        AuthAction::Function { function_name } => {
+            !["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"].contains(function_name)
+        }
         AuthAction::Pragma { pragma_name, pragma_value } => {
             let name = pragma_name.to_ascii_lowercase();
-            let takes_argument = name.ends_with("_info") || name.ends_with("_xinfo") || name.contains("_list") || name.ends_with("_check");
-            (TELLING.contains(&name.as_str()) && (takes_argument || pragma_value.is_none())) || (writes && SETTING.contains(&name.as_str()))
+            let takes_argument = name.ends_with("_info")
+                || name.ends_with("_xinfo")
+                || name.contains("_list")
+                || name.ends_with("_check");
+            (TELLING.contains(&name.as_str()) && (takes_argument || pragma_value.is_none()))
+                || (writes && SETTING.contains(&name.as_str()))
         }
         // VACUUM attaches a file without a name.
         AuthAction::Attach { filename } => writes && filename.is_empty(),
         AuthAction::Detach { database_name } => writes && *database_name == "vacuum_db",
-        AuthAction::CreateVtable { module_name, .. } => writes && ["fts5", "fts4", "rtree"].contains(module_name),
+        AuthAction::CreateVtable { module_name, .. } => {
+            writes && ["fts5", "fts4", "rtree"].contains(module_name)
+        }
         AuthAction::Unknown { .. } => false,
         _ => writes,
     };
@@ -139,16 +184,27 @@ fn refused(rule: String) -> ToolError {
 fn failed(error: rusqlite::Error) -> ToolError {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
-        Some(ErrorCode::AuthorizationForStatementDenied) => refused("the statement does something that is not allowed here".into()),
-        Some(ErrorCode::OperationInterrupted) => ToolError::new(ErrorKind::Timeout, "the statement took too long and was undone")
-            .reason("QUERY_COST")
-            .hint("add conditions, an index or LIMIT"),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            ToolError::new(ErrorKind::Unavailable, "another program is writing to the database").before_send().hint("try again")
+        Some(ErrorCode::AuthorizationForStatementDenied) => {
+            refused("the statement does something that is not allowed here".into())
         }
-        Some(ErrorCode::ReadOnly) => refused("the statement changes the database".into()).hint("use `sqlite_execute`"),
+        Some(ErrorCode::OperationInterrupted) => {
+            ToolError::new(ErrorKind::Timeout, "the statement took too long and was undone")
+                .reason("QUERY_COST")
+                .hint("add conditions, an index or LIMIT")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ToolError::new(ErrorKind::Unavailable, "another program is writing to the database")
+                .before_send()
+                .hint("try again")
+        }
+        Some(ErrorCode::ReadOnly) => {
+            refused("the statement changes the database".into()).hint("use `sqlite_execute`")
+        }
         Some(ErrorCode::NotADatabase) => ToolError::invalid("db", "the file is no SQLite database"),
-        _ if matches!(error, rusqlite::Error::MultipleStatement) => refused("there is more than one statement".into()),
-        _ => ToolError::new(ErrorKind::ToolExecutionFailed, format!("sqlite: {error}")).hint("look at the tables with `SELECT name, sql FROM sqlite_schema`"),
+        _ if matches!(error, rusqlite::Error::MultipleStatement) => {
+            refused("there is more than one statement".into())
+        }
+        _ => ToolError::new(ErrorKind::ToolExecutionFailed, format!("sqlite: {error}"))
+            .hint("look at the tables with `SELECT name, sql FROM sqlite_schema`"),
     }
 }

@@ -57,8 +57,12 @@ pub(crate) struct Table {
 
 impl Table {
     /// Runs the statement and keeps at most `limit` rows and 256 KiB.
-    pub(super) fn read(statement: &mut Statement<'_>, params: &[Param], limit: usize) -> rusqlite::Result<Self> {
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    pub(super) fn read(
+        statement: &mut Statement<'_>,
+        params: &[Param],
+        limit: usize,
+    ) -> rusqlite::Result<Self> {
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();
         let mut table = Self { columns, rows: Vec::new(), changes: 0, truncated: false };
         let mut bytes = 0;
@@ -72,7 +76,8 @@ impl Table {
                 }
                 continue;
             }
-            let cells = (0..width).map(|index| row.get_ref(index).map(cell)).collect::<rusqlite::Result<Vec<_>>>()?;
+            let cells =
+                (0..width).map(|index| row.get_ref(index).map(cell)).collect::<rusqlite::Result<Vec<_>>>()?;
             bytes += cells.iter().map(|cell| cell.as_str().map_or(8, str::len)).sum::<usize>();
             table.rows.push(cells);
         }
@@ -86,7 +91,9 @@ fn cell(value: ValueRef<'_>) -> Value {
         ValueRef::Integer(number) => number.into(),
         ValueRef::Real(number) => number.into(),
         ValueRef::Text(text) => shortened(&String::from_utf8_lossy(text)).into(),
-        ValueRef::Blob(bytes) => format!("base64:{}", STANDARD.encode(&bytes[..bytes.len().min(BYTES_MAX / 8)])).into(),
+        ValueRef::Blob(bytes) => {
+            format!("base64:{}", STANDARD.encode(&bytes[..bytes.len().min(BYTES_MAX / 8)])).into()
+        }
     }
 }
 

@@ -48,7 +48,11 @@ impl CommandResult {
     /// A plan that has not run.
     pub(super) fn of(commands: &Commands, plan: &Plan, offline: bool) -> Self {
         let line = |name: &str, args: &[String]| {
-            std::iter::once(name).chain(args.iter().map(String::as_str)).map(quote).collect::<Vec<_>>().join(" ")
+            std::iter::once(name)
+                .chain(args.iter().map(String::as_str))
+                .map(quote)
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let enforcement = commands.enforcement();
         Self {
@@ -130,7 +134,8 @@ pub(super) fn resources(command: &str) -> Vec<Resource> {
         let name = command.words.first().map(guard::command::Word::text).unwrap_or_default();
         resources.push(Resource::new("program", name.rsplit('/').next().unwrap_or_default()));
         for redirect in &command.redirects {
-            if let guard::command::Redirect::In(file) | guard::command::Redirect::Out { file, .. } = redirect {
+            if let guard::command::Redirect::In(file) | guard::command::Redirect::Out { file, .. } = redirect
+            {
                 resources.push(Resource::new("file", file.text()));
             }
         }

@@ -69,9 +69,12 @@ impl Tool for ExecuteCommand {
         let offline = self.network == Some(false);
         let shown = CommandResult::of(commands, &plan, offline);
         if self.network == Some(true) && !plan.stages().all(|stage| commands.grants_network(stage)) {
-            return Err(ToolError::invalid("network", "a program of this command gets no network from the operator's policy")
-                .reason("ARG_REFUSED")
-                .hint("leave `network` out; programs that cannot work without it get it by themselves"));
+            return Err(ToolError::invalid(
+                "network",
+                "a program of this command gets no network from the operator's policy",
+            )
+            .reason("ARG_REFUSED")
+            .hint("leave `network` out; programs that cannot work without it get it by themselves"));
         }
         if self.dry_run {
             return Ok(shown);

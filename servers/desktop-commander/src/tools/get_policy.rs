@@ -63,7 +63,8 @@ impl Tool for GetPolicy {
         let roots = commands.judge().roots();
         let (installed, missing): (Vec<_>, Vec<_>) =
             commands.judge().catalog().list(roots).into_iter().partition(|program| program.path.is_some());
-        let names = |programs: Vec<guard::command::ProgramInfo>| programs.into_iter().map(|it| it.name).collect();
+        let names =
+            |programs: Vec<guard::command::ProgramInfo>| programs.into_iter().map(|it| it.name).collect();
         Ok(PolicyView {
             roots: roots.iter().map(|root| root.path().to_owned()).collect(),
             programs: names(installed),

@@ -86,7 +86,12 @@ impl Tool for GitChange {
         let args = self.args()?;
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         // A repository without commits has no HEAD yet.
-        let head = async || git(&server.commands, cx, &self.repo, &["rev-parse", "--verify", "--quiet", "HEAD"]).await.map(|said| said.text.trim().to_owned()).unwrap_or_default();
+        let head = async || {
+            git(&server.commands, cx, &self.repo, &["rev-parse", "--verify", "--quiet", "HEAD"])
+                .await
+                .map(|said| said.text.trim().to_owned())
+                .unwrap_or_default()
+        };
         let before = head().await;
         let said = git(&server.commands, cx, &self.repo, &args).await?;
         Ok(GitChanged { before, after: head().await, text: said.text })
@@ -102,7 +107,8 @@ impl GitChange {
             check_revision("rev", rev)?;
         }
         check_name("remote", &self.remote)?;
-        let missing = |field: &'static str| ToolError::invalid(field, format!("this operation needs `{field}`"));
+        let missing =
+            |field: &'static str| ToolError::invalid(field, format!("this operation needs `{field}`"));
         let name = || self.name.as_deref().ok_or_else(|| missing("name"));
         let mut args: Vec<&str> = Vec::new();
         match self.op {
@@ -111,13 +117,23 @@ impl GitChange {
                 args.extend(["add", "--"]);
                 args.extend(self.paths.iter().map(String::as_str));
             }
-            Op::Commit => args.extend(["commit", "-m", self.message.as_deref().ok_or_else(|| missing("message"))?]),
+            Op::Commit => {
+                args.extend(["commit", "-m", self.message.as_deref().ok_or_else(|| missing("message"))?])
+            }
             Op::Branch => args.extend(["branch", name()?]),
             Op::Switch if self.create => args.extend(["switch", "-c", name()?]),
             Op::Switch => args.extend(["switch", name()?]),
-            Op::Stash => args.extend(["stash", "push", "--include-untracked", "-m", self.message.as_deref().unwrap_or("stash")]),
+            Op::Stash => args.extend([
+                "stash",
+                "push",
+                "--include-untracked",
+                "-m",
+                self.message.as_deref().unwrap_or("stash"),
+            ]),
             Op::Fetch => args.extend(["fetch", "--prune", &self.remote]),
-            Op::Push => args.extend(["push", "--set-upstream", &self.remote, self.name.as_deref().unwrap_or("HEAD")]),
+            Op::Push => {
+                args.extend(["push", "--set-upstream", &self.remote, self.name.as_deref().unwrap_or("HEAD")])
+            }
         }
         if self.op == Op::Branch || (self.op == Op::Switch && self.create) {
             args.extend(self.rev.as_deref());

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DesktopCommander,
-    git::{BRANCH_FORMAT, LOG_FORMAT, Row, blame_rows, branch_rows, check_revision, git, log_rows, status_rows},
+    git::{
+        BRANCH_FORMAT, LOG_FORMAT, Row, blame_rows, branch_rows, check_revision, git, log_rows, status_rows,
+    },
 };
 
 /// Looks at a git repository. Runs no hook, filter or pager.
@@ -82,7 +84,9 @@ impl Tool for GitQuery {
             Op::Log => log_rows(&said.text),
             Op::Branches => branch_rows(&said.text),
             Op::Blame => blame_rows(&said.text),
-            Op::Diff | Op::Show => return Ok(GitAnswer { text: said.text, truncated: said.truncated, ..GitAnswer::default() }),
+            Op::Diff | Op::Show => {
+                return Ok(GitAnswer { text: said.text, truncated: said.truncated, ..GitAnswer::default() });
+            }
         };
         let truncated = said.truncated || rows.len() > self.limit;
         Ok(GitAnswer { rows: rows.into_iter().take(self.limit).collect(), truncated, ..GitAnswer::default() })
@@ -110,7 +114,9 @@ impl GitQuery {
         match (&self.path, self.op) {
             (Some(path), op) if op != Op::Branches => args.extend(["--", path]),
             (None, Op::Blame) => {
-                return Err(ToolError::invalid("path", "blame needs a path").hint("name a file of the repository"));
+                return Err(
+                    ToolError::invalid("path", "blame needs a path").hint("name a file of the repository")
+                );
             }
             _ => {}
         }

@@ -52,7 +52,10 @@ impl Tool for MakeCommand {
 
     fn resources(&self) -> Vec<Resource> {
         let folder = self.working_directory.iter().map(|folder| Resource::new("file", folder));
-        [Resource::new("program", "make"), Resource::new("make.target", &self.target)].into_iter().chain(folder).collect()
+        [Resource::new("program", "make"), Resource::new("make.target", &self.target)]
+            .into_iter()
+            .chain(folder)
+            .collect()
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -108,8 +111,12 @@ fn target(name: &str) -> Result<String, ToolError> {
 fn options(text: &str) -> Result<Vec<String>, ToolError> {
     const HINT: &str = "use NAME=value, -jN, -k, -n, -B or -s, quoted as in a command line";
     let line = parse(&format!("make {text}")).map_err(|refusal| ToolError::from(refusal).field("args"))?;
-    let [(_, pipeline)] = line.pipelines.as_slice() else { return Err(refused("args", "only options of make are taken", HINT)) };
-    let [command] = pipeline.commands.as_slice() else { return Err(refused("args", "only options of make are taken", HINT)) };
+    let [(_, pipeline)] = line.pipelines.as_slice() else {
+        return Err(refused("args", "only options of make are taken", HINT));
+    };
+    let [command] = pipeline.commands.as_slice() else {
+        return Err(refused("args", "only options of make are taken", HINT));
+    };
     let redirects: &[Redirect] = &command.redirects;
     if !redirects.is_empty() || command.words.iter().any(|word| word.is_pattern()) {
         return Err(refused("args", "only options of make are taken", HINT));
@@ -126,9 +133,20 @@ fn is_option(word: &str) -> bool {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
-    let jobs = word.strip_prefix("-j").is_some_and(|count| count.len() <= 3 && count.bytes().all(|b| b.is_ascii_digit()));
-    jobs || matches!(word, "-k" | "-n" | "-B" | "-s" | "--no-print-directory" | "--silent" | "--dry-run" | "--keep-going" | "--always-make")
-        || word.split_once('=').is_some_and(|(name, _)| is_name(name))
+    let jobs = word
+        .strip_prefix("-j")
+        .is_some_and(|count| count.len() <= 3 && count.bytes().all(|b| b.is_ascii_digit()));
+    jobs || matches!(
+        word,
+        "-k" | "-n"
+            | "-B"
+            | "-s"
+            | "--no-print-directory"
+            | "--silent"
+            | "--dry-run"
+            | "--keep-going"
+            | "--always-make"
+    ) || word.split_once('=').is_some_and(|(name, _)| is_name(name))
 }
 
 /// `name:` at the beginning of a line, but no assignment, pattern rule or special target.
@@ -156,7 +174,9 @@ mod tests {
     fn options_are_read_by_the_grammar_of_command_lines() {
         assert_eq!(options("-j4 CC='gcc -O2' -k").unwrap(), ["-j4", "CC=gcc -O2", "-k"]);
         assert_eq!(options("").unwrap(), Vec::<String>::new());
-        for bad in ["; id", "| sh", "> x", "$(id)", "clean", "-f x", "--eval=x", "-C /", "-j4x", "*", "&& ls", "2>&1"] {
+        for bad in [
+            "; id", "| sh", "> x", "$(id)", "clean", "-f x", "--eval=x", "-C /", "-j4x", "*", "&& ls", "2>&1",
+        ] {
             assert!(options(bad).is_err(), "{bad}");
         }
         for bad in ["-f", "X=y", "a b", "$(x)", "../x", "/etc/x", "a;b", "", "a\nb"] {
@@ -166,6 +186,9 @@ mod tests {
 
     #[test]
     fn targets_are_found_and_assignments_are_not() {
-        assert_eq!(targets("all: a b\n\techo x: y\nX := 1\n.PHONY: all\nb c:\n# d:\n%.o: %.c\n"), ["all", "b", "c"]);
+        assert_eq!(
+            targets("all: a b\n\techo x: y\nX := 1\n.PHONY: all\nb c:\n# d:\n%.o: %.c\n"),
+            ["all", "b", "c"]
+        );
     }
 }

@@ -54,7 +54,8 @@ impl Tool for SqliteExecute {
     }
 
     async fn call(self, server: &DesktopCommander, cx: &CallContext) -> Result<Table, ToolError> {
-        let ask = Ask { db: self.db, sql: self.sql, params: self.params, limit: self.limit, mode: Mode::Write };
+        let ask =
+            Ask { db: self.db, sql: self.sql, params: self.params, limit: self.limit, mode: Mode::Write };
         let (roots, cancel) = (server.commands.judge().roots().clone(), cx.cancel.clone());
         let done = tokio::task::spawn_blocking(move || run(&roots, &ask, &cancel)).await;
         done.map_err(|error| ToolError::wrap(ErrorKind::Internal, error))?
