@@ -1,6 +1,7 @@
 //! What a model can call, in the order a reader should meet it.
 
 mod asked_path;
+pub(crate) mod brief;
 mod command_result;
 mod create_directory;
 mod delete_path;

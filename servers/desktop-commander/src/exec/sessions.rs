@@ -7,7 +7,6 @@ use std::{
 };
 
 use kernel::{CallId, ErrorKind, Principal, ToolError};
-use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{
     sync::{Notify, mpsc},
@@ -16,6 +15,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Ended, Engine, Request};
+use crate::tools::brief::brief_schema;
 
 /// Pieces of input that may wait for a program to read them.
 const INPUT_QUEUE: usize = 16;
@@ -49,7 +49,7 @@ struct Log {
 }
 
 /// A session in a listing.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct SessionInfo {
     session_id: String,
     command: String,
@@ -61,7 +61,7 @@ pub(crate) struct SessionInfo {
     next_seq: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     Running,
@@ -73,7 +73,7 @@ pub(crate) enum State {
 }
 
 /// A piece of a session's output.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Chunk {
     pub(crate) state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +86,15 @@ pub(crate) struct Chunk {
     /// Bytes that were dropped before `chunk`.
     pub(crate) lost_bytes: u64,
 }
+
+brief_schema!(Chunk {
+    state: "string",
+    exit_code: "integer",
+    signal: "integer",
+    chunk: "string",
+    next_seq: "integer",
+    lost_bytes: "integer",
+});
 
 impl Sessions {
     pub(super) fn new(per_principal_max: usize, bytes_max: usize) -> Self {

@@ -29,7 +29,8 @@ impl JsonSchema for Param {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": ["string", "number", "boolean", "null"]})
+        // Any scalar; what is none is refused when it is read. Clients differ in how they take type lists.
+        schemars::json_schema!({})
     }
 }
 

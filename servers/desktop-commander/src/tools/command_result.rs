@@ -4,17 +4,17 @@ use std::sync::{Mutex, PoisonError};
 
 use guard::command::{Plan, quote};
 use kernel::{CallContext, Resource, ToolError};
-use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::mpsc, time};
 
+use super::brief::brief_schema;
 use crate::exec::{Captured, Commands, Ended, Request, Stream};
 
 /// Output kept inline unless the caller asks for another bound.
 pub(super) const OUTPUT_BYTES: usize = 256 * 1024;
 
 /// How a command ended. A code other than zero is a result, not an error.
-#[derive(Debug, Default, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct CommandResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exit_code: Option<i32>,
@@ -36,8 +36,23 @@ pub(crate) struct CommandResult {
     pub(super) targets: Vec<String>,
 }
 
+brief_schema!(CommandResult {
+    exit_code: "integer",
+    signal: "integer",
+    timed_out: "boolean",
+    duration_ms: "integer",
+    stdout: "string",
+    stderr: "string",
+    truncated: "boolean",
+    total_bytes: "integer",
+    session_id: "string",
+    programs: "string[]",
+    sandbox: "object",
+    targets: "string[]",
+});
+
 /// What held the command.
-#[derive(Debug, Default, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Sandbox {
     filesystem: bool,
     syscalls: bool,

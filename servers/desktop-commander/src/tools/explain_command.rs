@@ -7,7 +7,7 @@ use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trus
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::command_result::resources;
+use super::{brief::brief_schema, command_result::resources};
 use crate::{DesktopCommander, exec::Commands};
 
 /// Says whether a command would be allowed, by which rules, and what it would touch. Runs nothing.
@@ -19,7 +19,7 @@ pub(crate) struct ExplainCommand {
 }
 
 /// The judgement.
-#[derive(Debug, Default, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Explanation {
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +35,18 @@ pub(crate) struct Explanation {
     writes: Vec<PathBuf>,
     network: bool,
 }
+
+brief_schema!(Explanation {
+    allowed: "boolean",
+    code: "string",
+    reason: "string",
+    safer_alternative: "string",
+    programs: "string[]",
+    rule_ids: "string[]",
+    reads: "string[]",
+    writes: "string[]",
+    network: "boolean",
+});
 
 impl Tool for ExplainCommand {
     type Server = DesktopCommander;

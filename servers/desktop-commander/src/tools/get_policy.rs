@@ -6,15 +6,16 @@ use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trus
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::brief::brief_schema;
 use crate::{DesktopCommander, config::Network};
 
-/// Shows roots, allowed programs, limits and what the sandbox holds. Nothing here can be changed by a tool.
+/// Shows roots, allowed programs, limits and what the sandbox holds.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GetPolicy {}
 
 /// The policy in force.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct PolicyView {
     roots: Vec<PathBuf>,
     /// Allowed and installed.
@@ -28,8 +29,19 @@ pub(crate) struct PolicyView {
     sandbox: SandboxView,
 }
 
+brief_schema!(PolicyView {
+    roots: "string[]",
+    programs: "string[]",
+    missing: "string[]",
+    network: "string",
+    timeout_seconds_max: "integer",
+    memory_mib_max: "integer",
+    processes_max: "integer",
+    sandbox: "object",
+});
+
 /// What the kernel was measured to hold.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct SandboxView {
     filesystem: bool,
     network: bool,

@@ -4,6 +4,7 @@ use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trus
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::brief::brief_schema;
 use crate::{DesktopCommander, exec::SessionInfo};
 
 /// Lists your background sessions, finished ones included.
@@ -11,10 +12,12 @@ use crate::{DesktopCommander, exec::SessionInfo};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListProcesses {}
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct ProcessList {
     sessions: Vec<SessionInfo>,
 }
+
+brief_schema!(ProcessList { sessions: "object[]" });
 
 impl Tool for ListProcesses {
     type Server = DesktopCommander;

@@ -13,7 +13,6 @@ use crate::{DesktopCommander, exec::Chunk};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadProcess {
     /// From `execute_command`.
-    #[schemars(length(max = 64))]
     session_id: String,
     #[serde(default)]
     since_seq: u64,

@@ -10,7 +10,6 @@ use crate::{DesktopCommander, exec::Chunk};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StopProcess {
-    #[schemars(length(max = 64))]
     session_id: String,
 }
 

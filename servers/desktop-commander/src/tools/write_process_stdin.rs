@@ -10,7 +10,6 @@ use crate::DesktopCommander;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WriteProcessStdin {
-    #[schemars(length(max = 64))]
     session_id: String,
     /// End it with a line break where the program reads lines.
     #[schemars(length(max = 1_048_576))]
