@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use guard::path::{Roots, RootsError};
-use kernel::{ErrorKind, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox};
+use kernel::{
+    ErrorKind, Health, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox,
+};
 
 use crate::{
     DesktopConfig,
@@ -53,6 +55,21 @@ impl Server for DesktopCommander {
         let engine =
             engine.map_err(|_| StartError::new(Self::FACTS.name, "the sandbox could not be measured"))?;
         Ok(Self { files: Arc::new(files), commands: Commands::new(engine) })
+    }
+
+    async fn health(&self) -> Health {
+        if self.files.roots().first().is_some() {
+            return Health::Ready;
+        }
+        Health::Unavailable("no folder is open to tools; add one to `roots`".into())
+    }
+
+    async fn complete(&self, _tool: &str, argument: &str, prefix: &str) -> Vec<String> {
+        if !argument.ends_with("path") && argument != "working_directory" {
+            return Vec::new();
+        }
+        let prefix = prefix.to_owned();
+        self.with_files(move |files| Ok(files.suggest(&prefix))).await.unwrap_or_default()
     }
 }
 

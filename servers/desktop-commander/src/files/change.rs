@@ -226,7 +226,10 @@ impl Files {
         match change(id) {
             Ok(()) => Ok(id),
             Err(error) => {
-                self.journal.forget(id)?;
+                // The caller needs to hear why the change failed, not why its record is still there.
+                if let Err(kept) = self.journal.forget(id) {
+                    tracing::warn!(%kept, id, "the record of a failed change could not be removed");
+                }
                 Err(error)
             }
         }

@@ -146,6 +146,7 @@ async fn policy_and_audit_see_the_path_that_is_opened() {
     assert_eq!(named("undo_change", &json!({"change_id": 7})), ["file.change:7"]);
     let refused = server.prepare("read_file", file).unwrap().run(kernel::CallContext::for_tests()).await;
     assert_eq!(refused.unwrap_err().reason, Some("PATH_OUTSIDE_ROOT"), "no roots, nothing allowed");
+    assert!(matches!(server.health().await, kernel::Health::Unavailable(_)), "and the operator hears of it");
 }
 
 #[tokio::test]

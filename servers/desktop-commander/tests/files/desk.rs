@@ -72,6 +72,10 @@ impl Desk {
         code_of(self.call_with(as_user(who), tool, args).await)
     }
 
+    pub(crate) async fn suggest(&self, argument: &str, typed: &str) -> Vec<String> {
+        self.server.complete("read_file", argument, typed).await
+    }
+
     pub(crate) async fn undo(&self, change: &Value) -> Value {
         self.ok("undo_change", json!({"change_id": change["change_id"]})).await
     }

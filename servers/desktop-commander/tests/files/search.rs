@@ -110,6 +110,16 @@ async fn finds_text_with_lines_and_context() {
 }
 
 #[tokio::test]
+async fn files_over_the_limit_are_counted_and_not_searched() {
+    let desk = Desk::with(json!({"files": {"read_bytes_max": 1024}})).await;
+    desk.put("big", &"needle ".repeat(200));
+    desk.put("small", "needle");
+    let found = desk.ok("search_files", json!({"directory_path": ".", "pattern": "needle"})).await;
+    assert_eq!((found["files_searched"].clone(), found["files_skipped"].clone()), (json!(1), json!(1)));
+    assert_eq!(found["matches"][0]["path"], "small");
+}
+
+#[tokio::test]
 async fn finds_names_and_respects_ignore_files() {
     let desk = Desk::new().await;
     desk.put(".gitignore", "target/\n*.log\n!keep.log\n");
@@ -239,4 +249,21 @@ async fn a_cancelled_search_stops() {
     let args = json!({"directory_path": ".", "pattern": "needle"});
     let error = desk.call_with(cx, "search_files", args).await.unwrap_err();
     assert_eq!(error.kind, kernel::ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn suggests_paths_beneath_the_roots_only() {
+    let desk = Desk::new().await;
+    for file in ["src/main.rs", "src/map.rs", "setup", ".secret", "protected/key"] {
+        desk.put(file, "");
+    }
+    let absolute = desk.path("src/ma").to_str().unwrap().to_owned();
+    assert_eq!(desk.suggest("file_path", "s").await, ["setup", "src/"]);
+    assert_eq!(desk.suggest("file_path", "src/ma").await, ["src/main.rs", "src/map.rs"]);
+    assert_eq!(desk.suggest("file_path", &absolute).await[0], format!("{absolute}in.rs"));
+    assert_eq!(desk.suggest("file_path", ".s").await, [".secret"]);
+    for typed in ["../", "/etc/", "protected/", "missing/", "\0", "src/main.rs/"] {
+        assert_eq!(desk.suggest("file_path", typed).await, [""; 0], "{typed:?}");
+    }
+    assert_eq!(desk.suggest("encoding", "s").await, [""; 0]);
 }
