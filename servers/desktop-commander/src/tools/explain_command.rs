@@ -14,7 +14,9 @@ use crate::{DesktopCommander, exec::Commands};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExplainCommand {
+    /// As for `execute_command`.
     command: String,
+    /// As for `execute_command`.
     working_directory: Option<String>,
 }
 

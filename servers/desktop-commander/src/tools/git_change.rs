@@ -17,6 +17,7 @@ use crate::{
 pub(crate) struct GitChange {
     /// Its folder.
     repo: String,
+    /// What to do.
     op: Op,
     /// For add; all by default.
     #[serde(default)]

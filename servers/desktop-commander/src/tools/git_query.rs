@@ -17,6 +17,7 @@ use crate::{
 pub(crate) struct GitQuery {
     /// Its folder.
     repo: String,
+    /// What to look at.
     op: Op,
     /// For diff, log, show, blame.
     rev: Option<String>,

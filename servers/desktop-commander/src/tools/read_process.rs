@@ -14,12 +14,14 @@ use crate::{DesktopCommander, exec::Chunk};
 pub(crate) struct ReadProcess {
     /// From `execute_command`.
     session_id: String,
+    /// Where to go on; 0 is the beginning.
     #[serde(default)]
     since_seq: u64,
     /// Wait this long for news.
     #[serde(default)]
     #[schemars(range(max = 60_000))]
     wait_ms: u64,
+    /// Output to return.
     #[serde(default = "default_bytes")]
     #[schemars(range(min = 1, max = 1_048_576))]
     max_bytes: usize,

@@ -20,6 +20,7 @@ pub(crate) struct SqliteExecute {
     /// With `?` for parameters.
     #[schemars(length(max = 100_000))]
     sql: String,
+    /// Values for the `?`, in order.
     #[serde(default)]
     #[schemars(length(max = 999))]
     params: Vec<Param>,

@@ -10,6 +10,7 @@ use crate::{DesktopCommander, exec::Chunk};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StopProcess {
+    /// From `execute_command`.
     session_id: String,
 }
 

@@ -10,6 +10,7 @@ use crate::DesktopCommander;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WriteProcessStdin {
+    /// From `execute_command`.
     session_id: String,
     /// End it with a line break where the program reads lines.
     #[schemars(length(max = 1_048_576))]

@@ -61,7 +61,13 @@ impl Desk {
         tool: &str,
         args: Value,
     ) -> Result<Value, ToolError> {
-        self.server.prepare(tool, args)?.run(cx).await
+        let answer = self.server.prepare(tool, args)?.run(cx).await?;
+        // What comes back is what the listing promises.
+        let spec = self.server.specs().iter().find(|spec| spec.name == tool).unwrap();
+        for key in answer.as_object().unwrap().keys() {
+            assert!(spec.output_schema["properties"].get(key).is_some(), "{tool} promises no `{key}`");
+        }
+        Ok(answer)
     }
 
     pub(crate) async fn call(&self, tool: &str, args: Value) -> Result<Value, ToolError> {
