@@ -7,7 +7,9 @@ use rusqlite::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::tools::brief::brief;
 
 /// Bytes of all rows of an answer.
 const BYTES_MAX: usize = 256 * 1024;
@@ -16,7 +18,6 @@ const BYTES_MAX: usize = 256 * 1024;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Param {
-    Null(()),
     Bool(bool),
     Integer(i64),
     Real(f64),
@@ -29,15 +30,13 @@ impl JsonSchema for Param {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        // Any scalar; what is none is refused when it is read. Clients differ in how they take type lists.
-        schemars::json_schema!({})
+        schemars::json_schema!({"type": ["string", "number", "boolean"]})
     }
 }
 
 impl ToSql for Param {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Owned(match self {
-            Self::Null(()) => Stored::Null,
             Self::Bool(value) => Stored::Integer(i64::from(*value)),
             Self::Integer(value) => Stored::Integer(*value),
             Self::Real(value) => Stored::Real(*value),
@@ -47,13 +46,35 @@ impl ToSql for Param {
 }
 
 /// What a statement gave.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Table {
     columns: Vec<String>,
     rows: Vec<Vec<Value>>,
     /// Rows changed.
     pub(super) changes: u64,
     truncated: bool,
+}
+
+impl JsonSchema for Table {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Table".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = brief(&[
+            ("columns", "string[]"),
+            ("rows", "array"),
+            ("changes", "integer"),
+            ("truncated", "boolean"),
+        ]);
+        let cell = json!({"type": ["string", "number", "null"]});
+        schema.insert("properties".into(), {
+            let mut properties = schema.get("properties").cloned().unwrap_or_default();
+            properties["rows"] = json!({"type": "array", "items": {"type": "array", "items": cell}});
+            properties
+        });
+        schema
+    }
 }
 
 impl Table {

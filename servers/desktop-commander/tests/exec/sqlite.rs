@@ -12,7 +12,7 @@ async fn database() -> Desk {
     let desk = Desk::new().await;
     execute(&desk, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, data BLOB)").await;
     let inserted = desk
-        .ok("sqlite_execute", json!({"db": "x.db", "sql": "INSERT INTO t (name) VALUES (?), (?), (?) RETURNING id", "params": ["a", null, 1.5]}))
+        .ok("sqlite_execute", json!({"db": "x.db", "sql": "INSERT INTO t (name) VALUES (?), (NULL), (?) RETURNING id", "params": ["a", 1.5]}))
         .await;
     assert_eq!((inserted["changes"].clone(), inserted["rows"].clone()), (json!(3), json!([[1], [2], [3]])));
     desk
