@@ -7,11 +7,18 @@ use kernel::{
     ErrorKind, Health, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox,
 };
 
-use crate::{DesktopConfig, error::FileError, files::Files, tools};
+use crate::{
+    DesktopConfig,
+    error::FileError,
+    exec::{Commands, Engine},
+    files::Files,
+    tools,
+};
 
 /// This machine's files and programs, as far as the operator opened them.
 pub struct DesktopCommander {
     files: Arc<Files>,
+    pub(crate) commands: Commands,
 }
 
 /// What the catalogue mounts.
@@ -42,8 +49,12 @@ impl Server for DesktopCommander {
         protected.push(start.state_dir.clone());
         let roots = Roots::open(&start.roots, &protected).map_err(refuse)?;
         let roots = roots.narrowed(&config.roots).map_err(refuse)?;
+        let (exec, for_commands) = (config.exec, roots.clone());
         let files = Files::open(roots, config.files, &start.state_dir)?;
-        Ok(Self { files: Arc::new(files) })
+        let engine = tokio::task::spawn_blocking(move || Engine::open(exec, for_commands, &start)).await;
+        let engine =
+            engine.map_err(|_| StartError::new(Self::FACTS.name, "the sandbox could not be measured"))?;
+        Ok(Self { files: Arc::new(files), commands: Commands::new(engine) })
     }
 
     async fn health(&self) -> Health {
