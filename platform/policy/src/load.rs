@@ -168,3 +168,54 @@ fn place(source: &SourceFile, offset: usize, severity: Severity, message: String
 fn printable(id: &str) -> String {
     id.chars().filter(|it| !it.is_control()).take(ID_BYTES_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PIECES: &[&str] = &[
+        "permit (principal, action, resource);",
+        "forbid (principal, action, resource) when { \"a;b\" == \"c\" };",
+        "permit (principal, action, resource) when { \"\\\"; //\" == \"\" }; // done; really\n",
+        "@note(\"//;\") permit (principal, action, resource);",
+        "permit (principal, // one; two\n action, resource);",
+        "// only a comment; with a \"\n",
+        "// ends at a bare return\r",
+        "permit (principal, action, resource)",
+        "\n",
+        "\t\u{a0}",
+        ";",
+        "\"",
+        "\\",
+        "/",
+        "/*",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Cut and parsed one by one, a file holds the same policies as parsed by Cedar in one go.
+        #[test]
+        fn no_policy_is_lost_or_made_up_by_cutting(picks in prop::collection::vec(0..PIECES.len(), 0..7)) {
+            let text: String = picks.into_iter().map(|at| PIECES[at]).collect();
+            let whole = text.parse::<PolicySet>();
+            let source = SourceFile { name: "x.cedar".to_owned(), text };
+            let (mut parsed, mut findings) = (Vec::new(), Vec::new());
+            parse_file(&source, &mut parsed, &mut findings);
+            match whole {
+                Ok(set) => {
+                    prop_assert!(findings.is_empty(), "{:?}: {findings:?}", source.text);
+                    prop_assert_eq!(parsed.len(), set.policies().count(), "{:?}", source.text);
+                    let forbids = |effect: Effect| effect == Effect::Forbid;
+                    prop_assert_eq!(
+                        parsed.iter().filter(|it| it.rule.is_forbid()).count(),
+                        set.policies().filter(|it| forbids(it.effect())).count()
+                    );
+                }
+                Err(_) => prop_assert!(!findings.is_empty(), "{:?}", source.text),
+            }
+        }
+    }
+}

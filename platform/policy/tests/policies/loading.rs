@@ -187,6 +187,21 @@ fn links_may_stay_inside_and_may_not_lead_out() {
 }
 
 #[test]
+fn a_server_mounted_later_is_known_after_a_reload() {
+    let world = World::with("permit (principal, action, resource in Server::\"docker-manager\");");
+    let fewer = world.engine.reload_with(policy::Manifest::new()).expect("valid");
+    assert_eq!(fewer.warnings, [], "without servers there are no names to check");
+    world.write("test.cedar", "nonsense");
+    assert!(world.engine.reload_with(manifest()).is_err());
+    assert!(
+        !format!("{:?}", world.engine.manifest()).contains("docker"),
+        "a refused reload changes nothing at all"
+    );
+    world.write("test.cedar", "permit (principal, action, resource in Server::\"docker-manger\");");
+    assert_eq!(world.engine.reload_with(manifest()).expect("valid").warnings.len(), 1);
+}
+
+#[test]
 fn check_puts_nothing_in_force() {
     let world = World::with(PERMIT);
     world.write("test.cedar", "forbid (principal, action, resource);");
