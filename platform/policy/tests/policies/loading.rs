@@ -161,6 +161,37 @@ fn a_folder_is_read_within_bounds() {
     assert!(PolicyEngine::open(world.dir().join("absent"), manifest()).is_err());
 }
 
+#[test]
+fn a_file_made_to_exhaust_the_parser_is_only_refused() {
+    assert!(errors(&";".repeat(5001))[0].contains("more than 5000 policies"));
+    assert_eq!(errors(&";".repeat(5000)).len(), 200, "what nobody would read is not told");
+    let deep = |open: &str, close: &str| {
+        format!(
+            "permit (principal, action, resource) when {{ {}true{} }};",
+            open.repeat(20_000),
+            close.repeat(20_000)
+        )
+    };
+    let chain = |link: &str, count: usize| {
+        format!("permit (principal, action, resource) when {{ true{} }};", link.repeat(count))
+    };
+    for policy in [
+        deep("(", ")"),
+        deep("!", ""),
+        deep("-", ""),
+        deep("[", "]"),
+        deep("if true then ", " else true"),
+        chain("&&true", 20_000),
+        chain(".a", 20_000),
+        chain("[\"a\"]", 12_000),
+        chain("+1", 20_000),
+        format!("permit (principal, action, resource) when {{ \"{}\" == \"\" }};", "x".repeat(70_000)),
+    ] {
+        assert!(!errors(&policy).is_empty());
+    }
+    assert!(World::with(&chain(" && true", 400)).allows(&read()), "what a generator may write still works");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_may_stay_inside_and_may_not_lead_out() {
