@@ -18,7 +18,11 @@ pub fn private_dir(path: &Path) -> Result<(), StoreError> {
     let facts = fs::metadata(path).map_err(StoreError::io(path))?;
     check_owner(path, facts.uid())?;
     if facts.mode() & 0o022 != 0 {
-        return Err(refusal(path, "other users may write to it", format!("run `chmod 700 {}`", path.display())));
+        return Err(refusal(
+            path,
+            "other users may write to it",
+            format!("run `chmod 700 {}`", path.display()),
+        ));
     }
     let is_empty = fs::read_dir(path).map_err(StoreError::io(path))?.next().is_none();
     if is_empty && facts.mode() & 0o077 != 0 {
@@ -39,7 +43,9 @@ pub fn create_once(path: &Path, content: &[u8]) -> Result<Vec<u8>, StoreError> {
         let linked = fs::hard_link(&staging, path);
         fs::remove_file(&staging).map_err(StoreError::io(&staging))?;
         match linked {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(StoreError::io(path)(error)),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(StoreError::io(path)(error));
+            }
             _ => sync_dir(folder)?,
         }
     }
@@ -52,7 +58,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let facts = file.metadata().map_err(StoreError::io(path))?;
     check_owner(path, facts.uid())?;
     if facts.mode() & 0o077 != 0 {
-        return Err(refusal(path, "other users may read or write it", format!("run `chmod 600 {}`", path.display())));
+        return Err(refusal(
+            path,
+            "other users may read or write it",
+            format!("run `chmod 600 {}`", path.display()),
+        ));
     }
     let mut content = Vec::new();
     file.take(limit).read_to_end(&mut content).map_err(StoreError::io(path))?;
