@@ -98,10 +98,7 @@ pub(crate) fn vet(question: &PolicyQuestion<'_>) -> Result<(), Unaskable> {
 }
 
 /// The request and the two entities it is about. `context` is left empty when no policy looks at it.
-pub(crate) fn build(
-    question: &PolicyQuestion<'_>,
-    with_context: bool,
-) -> Result<(Request, Entities), Unaskable> {
+pub(crate) fn build(question: &PolicyQuestion<'_>, facets: Facets) -> Result<(Request, Entities), Unaskable> {
     let principal = principal_entity(question.principal)?;
     let resource = resource_entity(question)?;
     let action = uid(&TYPES.action, question.action.as_str());
