@@ -186,6 +186,22 @@ impl ToolError {
         self
     }
 
+    /// The same error for another caller of the same work. The cause stays with the first.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            kind: self.kind,
+            message: self.message.clone(),
+            reason: self.reason,
+            field: self.field.clone(),
+            hints: self.hints.clone(),
+            retry_after: self.retry_after,
+            before_send: self.before_send,
+            approval: self.approval.clone(),
+            source: None,
+        }
+    }
+
     fn with_display(mut self) -> Self {
         self.message = self.source.as_ref().map(ToString::to_string).unwrap_or_default();
         self

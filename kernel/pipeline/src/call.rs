@@ -3,14 +3,19 @@
 use std::{sync::Arc, time::Instant};
 
 use kernel::{
-    ApprovalTicket, BoxFuture, CallId, Prepared, Principal, Progress, Resource, ToolError, ToolSpec,
+    ApprovalTicket, BoxFuture, CallId, ErrorKind, Prepared, Principal, Progress, Resource, ServerFacts,
+    ToolError, ToolSpec,
 };
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Permit, seams::Obligations};
+use crate::{
+    Permit,
+    registry::printable,
+    seams::{Durable, Obligations},
+};
 
 /// What a call ends with.
 pub type Outcome = Result<Answer, ToolError>;
@@ -77,6 +82,7 @@ impl Verified {
 }
 
 /// A `tools/call`, still untyped.
+#[derive(Clone)]
 pub struct Request {
     /// Who calls; proven at the door.
     pub caller: Verified,
@@ -153,23 +159,27 @@ pub enum Question {
 /// One call on its way. Stages fill it in.
 pub struct Call {
     /// What the client sent.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// Names the call.
     pub id: CallId,
     /// When it arrived.
     pub started: Instant,
     /// What the audit line will say. Shared, because the stages that know things stand further in.
     pub record: Arc<Mutex<Record>>,
-    /// Catalogue name, after [`crate::Stage`] `decode`.
-    pub server: String,
-    /// Static facts about the tool, after `decode`.
-    pub spec: Option<Arc<ToolSpec>>,
+    /// Resolves when the intent record is durable; `execute` waits for it before it changes anything.
+    pub(crate) intent: Arc<Mutex<Option<Durable>>>,
+    /// SHA-256 of the canonical arguments, after `audit`.
+    pub(crate) args_digest: String,
+    /// Facts about the server, after `decode`.
+    pub(crate) facts: Option<ServerFacts>,
+    /// Facts about the tool, after `decode`.
+    pub(crate) spec: Option<Arc<ToolSpec>>,
     /// The typed call, after `decode`.
-    pub prepared: Option<Box<dyn Prepared>>,
+    pub(crate) prepared: Option<Box<dyn Prepared>>,
     /// Duties that came with the permit, after `authorize`.
-    pub obligations: Obligations,
-    /// When the caller stops waiting, after `deadline`.
-    pub deadline: Option<Instant>,
+    pub(crate) obligations: Obligations,
+    /// When the caller stops waiting, after `bulkhead`.
+    pub(crate) deadline: Option<Instant>,
     /// Proof that policy allowed this call, after `authorize`.
     pub(crate) permit: Option<Permit>,
 }
@@ -193,4 +203,72 @@ pub struct Record {
     pub policies: Vec<String>,
     /// W3C trace id.
     pub trace_id: Option<String>,
+}
+
+impl Call {
+    /// A call that nothing has looked at yet.
+    pub(crate) fn new(mut request: Request) -> Self {
+        if request.args.is_null() {
+            request.args = Value::Object(serde_json::Map::new());
+        }
+        let record = Record {
+            server: printable(&request.server),
+            tool: printable(&request.tool),
+            principal: request.caller.0.id.clone(),
+            token_id: request.caller.0.token_id.clone(),
+            ..Record::default()
+        };
+        Self {
+            request: Arc::new(request),
+            id: CallId::random(),
+            started: Instant::now(),
+            record: Arc::new(Mutex::new(record)),
+            intent: Arc::default(),
+            args_digest: String::new(),
+            facts: None,
+            spec: None,
+            prepared: None,
+            obligations: Obligations::default(),
+            deadline: None,
+            permit: None,
+        }
+    }
+
+    /// A second copy for another attempt, without the typed call, which an attempt uses up.
+    pub(crate) fn spare(&self) -> Self {
+        Self {
+            request: Arc::clone(&self.request),
+            id: self.id.clone(),
+            started: self.started,
+            record: Arc::clone(&self.record),
+            intent: Arc::clone(&self.intent),
+            args_digest: self.args_digest.clone(),
+            facts: self.facts,
+            spec: self.spec.clone(),
+            prepared: None,
+            obligations: self.obligations.clone(),
+            deadline: self.deadline,
+            permit: self.permit,
+        }
+    }
+
+    /// Facts about the server. Fails if no `decode` stands further out.
+    pub(crate) fn facts(&self) -> Result<ServerFacts, ToolError> {
+        self.facts.ok_or_else(|| misbuilt("decoded"))
+    }
+
+    /// Facts about the tool. Fails if no `decode` stands further out.
+    pub(crate) fn spec(&self) -> Result<&Arc<ToolSpec>, ToolError> {
+        self.spec.as_ref().ok_or_else(|| misbuilt("decoded"))
+    }
+
+    /// The typed call. Fails if no `decode` stands further out.
+    pub(crate) fn prepared(&self) -> Result<&dyn Prepared, ToolError> {
+        self.prepared.as_deref().ok_or_else(|| misbuilt("decoded"))
+    }
+}
+
+/// The road was put together wrongly; refusing is the only safe answer.
+pub(crate) fn misbuilt(verb: &str) -> ToolError {
+    ToolError::new(ErrorKind::Internal, format!("no stage {verb} this call"))
 }

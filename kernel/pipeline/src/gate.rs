@@ -10,12 +10,12 @@ use tokio::sync::watch;
 
 use crate::{
     Call, Door, Metrics, Outcome, Pipeline, Registry, Request, Tuning, Verified,
+    redact::mask_arguments,
     registry::Mount,
     seams::{
-        Action, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Decision, Identity, Journal,
-        Obligations, Phase, Policy, PolicyQuestion,
+        Action, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Decision, Identity,
+        Journal, Obligations, Phase, Policy, PolicyQuestion,
     },
-    stages::mask_arguments,
 };
 
 /// What a gate is made of.
@@ -101,8 +101,21 @@ impl Gate {
     }
 
     /// Sends one call down the road.
-    pub async fn call(&self, request: Request) -> Outcome {
-        self.pipeline.run(Call::new(request)).await
+    ///
+    /// Dropping the future ends a read and is recorded as `abandoned`. A call that changes things goes on
+    /// without its client, within its deadline, and is recorded as it ends; only `request.cancel` stops it.
+    pub async fn call(self: &Arc<Self>, request: Request) -> Outcome {
+        if self.only_reads(&request) {
+            return self.pipeline.run(Call::new(request)).await;
+        }
+        let gate = Arc::clone(self);
+        let running = tokio::spawn(async move { gate.pipeline.run(Call::new(request)).await });
+        running.await.unwrap_or_else(|error| Err(ToolError::wrap(ErrorKind::Internal, error)))
+    }
+
+    fn only_reads(&self, request: &Request) -> bool {
+        let Ok(mount) = self.parts.registry.find(&request.server) else { return true };
+        mount.specs.iter().find(|spec| spec.name == request.tool).is_none_or(|spec| spec.effect.is_read())
     }
 
     /// Finds the server and tool behind a wire name (`server__tool`, or a bare tool of `scope.server`).
@@ -147,7 +160,12 @@ impl Gate {
     }
 
     /// The servers `caller` may see, running or not.
-    pub fn servers(&self, caller: &Verified, scope: &Scope, door: Door) -> Result<Vec<ServerView>, ToolError> {
+    pub fn servers(
+        &self,
+        caller: &Verified,
+        scope: &Scope,
+        door: Door,
+    ) -> Result<Vec<ServerView>, ToolError> {
         let visible = self.visible(caller, scope)?;
         let readable = visible.into_iter().filter(|mount| {
             self.parts.policy.decide(&question(caller, Action::Read, &mount.facts, scope, door)).allowed
@@ -193,7 +211,13 @@ impl Gate {
     }
 
     /// A piece of one of the caller's artifacts.
-    pub async fn artifact(&self, caller: &Verified, uri: &str, offset: u64, limit: usize) -> Result<Artifact, ToolError> {
+    pub async fn artifact(
+        &self,
+        caller: &Verified,
+        uri: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Artifact, ToolError> {
         self.parts.artifacts.get(&caller.0, uri, offset, limit).await
     }
 
@@ -201,7 +225,10 @@ impl Gate {
     pub fn decide_approval(&self, id: &str, grant: bool, by: &Verified, via: &str) -> Result<(), ToolError> {
         self.parts.approvals.decide(id, grant, &by.0.id, via)?;
         let detail = serde_json::json!({ "id": id, "granted": grant, "via": via });
-        self.record(AuditEntry { principal: by.0.id.clone(), ..AuditEntry::event("approval.decided", detail) })
+        self.record(AuditEntry {
+            principal: by.0.id.clone(),
+            ..AuditEntry::event("approval.decided", detail)
+        })
     }
 
     /// Writes one event record; the caller decides whether failing to is fatal.
@@ -210,6 +237,11 @@ impl Gate {
             ToolError::wrap(ErrorKind::AuditUnavailable, error)
                 .hint("free disk space or repair the data directory, then try again")
         })
+    }
+
+    /// The names of the stages every call passes, outermost first.
+    pub fn stages(&self) -> Vec<&'static str> {
+        self.pipeline.names()
     }
 
     /// The counters and histograms of this gate.
@@ -255,7 +287,9 @@ impl Gate {
         let mounts = self.parts.registry.mounts().iter();
         Ok(mounts
             .filter(|mount| only.is_none_or(|name| name == mount.facts.name))
-            .filter(|mount| enabled.as_ref().is_none_or(|names| names.iter().any(|it| it == mount.facts.name)))
+            .filter(|mount| {
+                enabled.as_ref().is_none_or(|names| names.iter().any(|it| it == mount.facts.name))
+            })
             .collect())
     }
 

@@ -6,8 +6,10 @@
 //! binary joins the two. Doors (HTTP, stdio, the command line) talk to [`Gate`] and to nothing else.
 
 mod call;
+mod clean;
 mod gate;
 mod metrics;
+mod redact;
 mod registry;
 pub mod seams;
 mod stages;
@@ -17,6 +19,7 @@ mod tuning;
 pub use call::{Answer, ApprovalReply, Asker, Call, Door, Outcome, Question, Record, Request, Verified};
 pub use gate::{Gate, GateParts, Scope, ServerView, ToolView};
 pub use metrics::Metrics;
+pub use redact::{mask_arguments, mask_secrets};
 pub use registry::{Mount, Registry};
 pub use standard::{Next, Permit, Pipeline, Stage};
 pub use tuning::{LimitOverrides, Limits, Tuning};

@@ -190,9 +190,9 @@ impl Future for Durable {
     type Output = Result<(), JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map(|reply| {
-            reply.unwrap_or_else(|_| Err(JournalError { reason: "the journal stopped".into() }))
-        })
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|reply| reply.unwrap_or_else(|_| Err(JournalError { reason: "the journal stopped".into() })))
     }
 }
 
@@ -257,7 +257,12 @@ pub struct ApprovalRequest {
 /// Results too large to send, kept readable as MCP resources for their owner.
 pub trait Artifacts: Send + Sync + 'static {
     /// Keeps `bytes` for `owner` and returns `artifact://…`.
-    fn put<'a>(&'a self, owner: &'a Principal, mime: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<String, ToolError>>;
+    fn put<'a>(
+        &'a self,
+        owner: &'a Principal,
+        mime: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<String, ToolError>>;
     /// Reads it back; somebody else's is not found. At most `limit` bytes from `offset`.
     fn get<'a>(
         &'a self,
@@ -267,7 +272,11 @@ pub trait Artifacts: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'a, Result<Artifact, ToolError>>;
     /// The newest artifacts of `owner`, at most `limit`.
-    fn list<'a>(&'a self, owner: &'a Principal, limit: usize) -> BoxFuture<'a, Result<Vec<ArtifactInfo>, ToolError>>;
+    fn list<'a>(
+        &'a self,
+        owner: &'a Principal,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ArtifactInfo>, ToolError>>;
 }
 
 /// A piece of an artifact.

@@ -157,7 +157,9 @@ impl Tuning {
 impl LimitOverrides {
     fn violations(self, section: &str) -> Vec<String> {
         let over = |key: &str, value: Option<u64>, max: u64| {
-            value.filter(|value| *value > max).map(|value| format!("{section}.{key}: {value} is above the documented maximum {max}"))
+            value
+                .filter(|value| *value > max)
+                .map(|value| format!("{section}.{key}: {value} is above the documented maximum {max}"))
         };
         [
             over("semaphore", self.semaphore.map(u64::from), 10),

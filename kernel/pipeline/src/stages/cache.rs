@@ -1,0 +1,134 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use kernel::Caching;
+use moka::{Expiry, future::Cache as Store};
+
+use crate::{Answer, Call, Metrics, Next, Outcome, Registry, Stage, metrics::CacheResult, standard::Knobs};
+
+/// Bytes of results kept in all.
+const CAPACITY_BYTES: u64 = 64 << 20;
+
+/// Answers cacheable reads, one flight per question.
+///
+/// The key holds the principal, so nobody reads another's answer, and the server's write generation, so
+/// that any write to the server forgets everything read from it.
+pub(crate) struct Cache {
+    knobs: Knobs,
+    metrics: Arc<Metrics>,
+    generations: HashMap<&'static str, AtomicU64>,
+    store: Store<Key, Kept>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    principal: String,
+    roles: Vec<String>,
+    tool: String,
+    digest: String,
+    context: Option<String>,
+    redact: Vec<String>,
+    generation: u64,
+}
+
+#[derive(Clone)]
+struct Kept {
+    answer: Arc<Answer>,
+    size: u32,
+    ttl: Duration,
+}
+
+struct PerEntry;
+
+impl Expiry<Key, Kept> for PerEntry {
+    fn expire_after_create(&self, _key: &Key, value: &Kept, _created: Instant) -> Option<Duration> {
+        Some(value.ttl)
+    }
+}
+
+impl Cache {
+    pub(crate) fn new(registry: Registry, knobs: Knobs, metrics: Arc<Metrics>) -> Self {
+        let generations =
+            registry.mounts().iter().map(|mount| (mount.facts.name, AtomicU64::new(0))).collect();
+        let store = Store::builder()
+            .max_capacity(CAPACITY_BYTES)
+            .weigher(|_: &Key, value: &Kept| value.size)
+            .expire_after(PerEntry)
+            .build();
+        Self { knobs, metrics, generations, store }
+    }
+
+    fn forget(&self, server: &str) {
+        if let Some(generation) = self.generations.get(server) {
+            generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn key(&self, call: &Call, server: &str) -> Option<Key> {
+        let caller = &call.request.caller.0;
+        Some(Key {
+            principal: caller.id.clone(),
+            roles: caller.roles.clone(),
+            tool: call.spec.as_ref()?.qualified_name(),
+            digest: call.args_digest.clone(),
+            context: call.request.context_id.clone(),
+            redact: call.obligations.redact.clone(),
+            generation: self.generations.get(server)?.load(Ordering::Acquire),
+        })
+    }
+}
+
+#[async_trait]
+impl Stage for Cache {
+    fn name(&self) -> &'static str {
+        "cache"
+    }
+
+    async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
+        let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
+        if !spec.effect.is_read() {
+            // Before, so that a read that starts during the write is not kept; after, so that neither is
+            // one that started before it. A dropped call forgets too.
+            self.forget(facts.name);
+            let _after = Forget { cache: self, server: facts.name };
+            return next.run(call).await;
+        }
+        let ttl = self.knobs.read().limits(&facts, &spec.name).cache_ttl;
+        let cacheable = call.prepared()?.meta().caching == Caching::UntilWrite && !ttl.is_zero();
+        let Some(key) = self.key(&call, facts.name).filter(|_| cacheable) else {
+            return next.run(call).await;
+        };
+        let asked = AtomicBool::new(false);
+        let kept = self
+            .store
+            .try_get_with(key, async {
+                asked.store(true, Ordering::Relaxed);
+                let answer = next.run(call).await?;
+                let size = u32::try_from(answer.structured.to_string().len()).unwrap_or(u32::MAX);
+                Ok(Kept { answer: Arc::new(answer), size, ttl })
+            })
+            .await
+            .map_err(|error: Arc<kernel::ToolError>| error.share())?;
+        let hit = !asked.load(Ordering::Relaxed);
+        self.metrics.cache(facts.name, if hit { CacheResult::Hit } else { CacheResult::Miss });
+        Ok(Answer { cached: hit, ..Answer::clone(&kept.answer) })
+    }
+}
+
+struct Forget<'a> {
+    cache: &'a Cache,
+    server: &'a str,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.cache.forget(self.server);
+    }
+}
