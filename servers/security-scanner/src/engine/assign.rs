@@ -117,6 +117,7 @@ impl Reader<'_> {
             b'=' => Some(self.equals(at)),
             b':' => self.colon(at),
             b'!' if self.at(at + 1) == b'=' => Some((self.equals(at + 1).0, Link::Compared)),
+            b'?' if self.at(at + 1) == b':' => self.colon(at + 1),
             b'?' | b'|' if self.at(at + 1) == b'=' || self.at(at + 2) == b'=' => {
                 Some((at + 2 + usize::from(self.at(at + 1) != b'='), Link::Assigned))
             }

@@ -182,7 +182,6 @@ impl<'r> FileScan<'r> {
         if pass.judged == found.name.start {
             return;
         }
-        let found = found.clone();
         pass.judged = found.name.start;
         let Some(class) = classify(&pass.text[found.name.clone()]) else { return };
         let setting = Setting { text: pass.text, style: pass.style, found: &found };
@@ -277,14 +276,15 @@ impl<'r> FileScan<'r> {
     }
 }
 
-fn name_at<'p>(pass: &'p mut Pass<'_>, hit: &Range<usize>) -> Option<&'p Assignment> {
+/// What the name around `hit` is given; read once per name.
+fn name_at(pass: &mut Pass<'_>, hit: &Range<usize>) -> Option<Assignment> {
     let known = pass.name.as_ref().is_some_and(|(name, _)| name.start <= hit.start && hit.end <= name.end);
     if !known {
         let name = assign::name_around(pass.text, hit);
         let found = assign::read(pass.text, name.clone(), pass.style);
         pass.name = Some((name, found));
     }
-    pass.name.as_ref().and_then(|(_, found)| found.as_ref())
+    pass.name.as_ref().and_then(|(_, found)| found.clone())
 }
 
 fn applies(rule: &Rule, pass: &Pass<'_>) -> bool {

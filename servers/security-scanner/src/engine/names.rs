@@ -134,7 +134,7 @@ mod tests {
             ("STRIPE_API_KEY_2", Some(Class::Key)),
             ("oauth_token", Some(Class::Token)),
             ("_auth", Some(Class::Auth)),
-            ("secret_key_base", Some(Class::Secret)),
+            ("secret_key_base", Some(Class::Key)),
             ("key", None),
             ("public_key", None),
             ("primaryKey", None),

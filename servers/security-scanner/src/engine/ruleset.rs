@@ -1,9 +1,6 @@
 //! All rules of one engine, and the automaton that finds where they might match.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -74,6 +71,7 @@ impl RuleSet {
             rules.extend(parse(file, text, false)?);
             sources.extend_from_slice(text.as_bytes());
         }
+        let own = rules.len();
         for (file, text) in user {
             for rule in parse(file, text, true)? {
                 if rules.iter().any(|it| it.id == rule.id) {
@@ -84,11 +82,8 @@ impl RuleSet {
             }
             sources.extend_from_slice(text.as_bytes());
         }
-        let own = rules.len();
         let set = Self { rules, digest: kernel::digest_hex(&sources), filters: Default::default() };
-        if !user.is_empty() {
-            set.check_examples(user, own)?;
-        }
+        set.check_examples(user, own)?;
         Ok(set)
     }
 
@@ -102,16 +97,13 @@ impl RuleSet {
     }
 
     /// A user's rule that fails its own examples is refused: it would only look like protection.
-    fn check_examples(self: &Self, user: &[(String, String)], count: usize) -> Result<(), RuleError> {
-        for rule in self.rules.iter().take(count) {
-            let Some((file, text)) = user.iter().find(|(_, text)| text.contains(&format!("\"{}\"", rule.id))) else {
-                continue;
-            };
-            if let Some(reason) = self.failed_example(rule) {
-                let offset = text.find(&format!("\"{}\"", rule.id)).unwrap_or(0);
-                let line = text[..offset].lines().count().max(1);
-                return Err(RuleError { file: file.clone(), line, reason });
-            }
+    fn check_examples(&self, user: &[(String, String)], own: usize) -> Result<(), RuleError> {
+        for rule in &self.rules[own..] {
+            let Some(reason) = self.failed_example(rule) else { continue };
+            let quoted = format!("\"{}\"", rule.id);
+            let place = |(file, text): &(String, String)| Some((file.clone(), text.find(&quoted)?, text.clone()));
+            let (file, offset, text) = user.iter().find_map(place).unwrap_or_default();
+            return Err(RuleError { file, line: text[..offset].lines().count().max(1), reason });
         }
         Ok(())
     }
@@ -155,9 +147,40 @@ impl Prefilter {
     }
 }
 
-/// The embedded rules, shared by tests and examples.
-pub(crate) fn embedded() -> Arc<RuleSet> {
-    static SET: OnceLock<Arc<RuleSet>> = OnceLock::new();
-    let load = || Arc::new(RuleSet::load(&[]).expect("the tests load the embedded rules"));
-    Arc::clone(SET.get_or_init(load))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_rule_compiles_and_passes_its_own_examples() {
+        for (file, text) in EMBEDDED {
+            parse(file, text, true).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let set = RuleSet::load(&[]).unwrap();
+        let failed: Vec<String> = set.rules.iter().filter_map(|rule| set.failed_example(rule)).collect();
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    }
+
+    #[test]
+    fn ids_are_unique_and_the_set_is_broad() {
+        let set = RuleSet::load(&[]).unwrap();
+        let ids: std::collections::HashSet<_> = set.rules.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids.len(), set.rules.len());
+        let of = |family| set.rules.iter().filter(|it| it.family == family).count();
+        assert!(of(Family::Secrets) >= 240 && of(Family::Patterns) >= 80);
+    }
+
+    #[test]
+    fn a_user_rule_that_fails_its_own_example_is_refused() {
+        let rule = "[[rule]]\nid = \"acme-key\"\ntitle = \"t\"\ndescription = \"d\"\nkind = \"token\"\n\
+            severity = \"high\"\nconfidence = 0.9\ncwe = 798\nkeywords = [\"acme_\"]\nregex = 'acme_[a-z]{8}'\n\
+            positive = [\"acme_<lower:8>\"]\n";
+        let load = |text: &str| RuleSet::load(&[("mine.toml".into(), text.into())]).map(|it| it.rules.len());
+        assert!(load(rule).is_ok());
+        let refused = load(&rule.replace("acme_<lower:8>", "acme_<lower:3>")).unwrap_err();
+        assert_eq!((refused.file.as_str(), refused.line), ("mine.toml", 2));
+        assert!(refused.reason.contains("positive example"), "{refused}");
+        let refused = load(&rule.replace("acme-key", "github-pat")).unwrap_err();
+        assert!(refused.reason.contains("exists already"), "{refused}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BinaryHeap},
+    fs::File,
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -20,7 +21,7 @@ use super::{
     fingerprint::Fingerprints,
     rule::{Family, Severity},
     ruleset::{RuleSet, Wanted},
-    source::Root,
+    source::{Root, SkipReason, read_text},
     suppress::is_allowed,
     walk::{Met, walk},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) files_max: u64,
     pub(crate) findings_max: usize,
     pub(crate) workers: usize,
+    /// Absolute paths that no tool reads.
+    pub(crate) protected: Vec<PathBuf>,
 }
 
 /// What came out.
@@ -54,6 +57,15 @@ pub(crate) struct Scanned {
     pub(crate) counts: BTreeMap<Severity, u64>,
     pub(crate) suppressed: u64,
     pub(crate) cancelled: bool,
+}
+
+/// What to scan, already opened.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// One file, and the path that rules and findings know it by.
+    File { file: File, path: String },
+    /// A folder, and where it was when it was opened.
+    Folder { root: Root, path: PathBuf },
 }
 
 /// Everything a worker reads.
@@ -132,20 +144,18 @@ impl Clock {
 }
 
 impl Job<'_> {
-    /// Scans the file or folder at `target`. Blocks; runs its workers to the end before it returns.
-    pub(crate) fn run(&self, target: &Path) -> std::io::Result<Scanned> {
-        let is_folder = std::fs::symlink_metadata(target)?.is_dir();
-        let folder = if is_folder { target } else { target.parent().unwrap_or(target) };
-        let root = Root::open(folder)?;
+    /// Scans `target`. Blocks; runs its workers to the end before it returns.
+    pub(crate) fn run(&self, target: Target) -> Scanned {
         let clock = Clock { files: 0.into(), bytes: 0.into(), last: Mutex::new(Instant::now()) };
-        if !is_folder {
-            let mut worker = Worker::new(self, &root, &clock);
-            if let Some(name) = target.file_name() {
-                worker.file(Path::new(name));
+        match target {
+            Target::File { file, path } => {
+                let mut worker = Worker::new(self, &clock);
+                let outcome = read_text(file, self.plan.file_bytes_max, &mut worker.buffer);
+                worker.outcome(Path::new(&path), outcome);
+                self.join(vec![worker.share])
             }
-            return Ok(self.join(vec![worker.share]));
+            Target::Folder { root, path } => self.tree(&path, &root, &clock),
         }
-        Ok(self.tree(target, &root, &clock))
     }
 
     fn tree(&self, target: &Path, root: &Root, clock: &Clock) -> Scanned {
@@ -153,7 +163,7 @@ impl Job<'_> {
         let receive = Mutex::new(receive);
         let shares = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.plan.workers.max(1))
-                .map(|_| scope.spawn(|| Worker::new(self, root, clock).drain(&receive)))
+                .map(|_| scope.spawn(|| Worker::new(self, clock).drain(root, &receive)))
                 .collect();
             let mut shares = vec![self.walk(target, send)];
             for worker in workers {
@@ -172,7 +182,7 @@ impl Job<'_> {
         let mut share = Share::default();
         let mut batch = Vec::with_capacity(BATCH);
         let mut files = 0;
-        for met in walk(target, self.plan.ignored) {
+        for met in walk(target, self.plan.ignored, self.plan.protected.clone()) {
             if self.cancel.is_cancelled() {
                 break;
             }
@@ -222,7 +232,6 @@ impl Job<'_> {
 
 struct Worker<'a> {
     job: &'a Job<'a>,
-    root: &'a Root,
     clock: &'a Clock,
     scan: FileScan<'a>,
     buffer: Vec<u8>,
@@ -230,26 +239,26 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(job: &'a Job<'a>, root: &'a Root, clock: &'a Clock) -> Self {
+    fn new(job: &'a Job<'a>, clock: &'a Clock) -> Self {
         let scan = FileScan::new(job.rules, job.plan.wanted);
-        Self { job, root, clock, scan, buffer: Vec::new(), share: Share::default() }
+        Self { job, clock, scan, buffer: Vec::new(), share: Share::default() }
     }
 
-    fn drain(mut self, batches: &Mutex<Receiver<Vec<PathBuf>>>) -> Share {
+    fn drain(mut self, root: &Root, batches: &Mutex<Receiver<Vec<PathBuf>>>) -> Share {
         loop {
             let batch = batches.lock().expect("no worker panics while it waits").recv();
             let Ok(batch) = batch else { return self.share };
             for path in batch {
                 // After a cancel the queue is emptied without work, so that the walk can end.
                 if !self.job.cancel.is_cancelled() {
-                    self.file(&path);
+                    let outcome = root.read(&path, self.job.plan.file_bytes_max, &mut self.buffer);
+                    self.outcome(&path, outcome);
                 }
             }
         }
     }
 
-    fn file(&mut self, path: &Path) {
-        let outcome = self.root.read(path, self.job.plan.file_bytes_max, &mut self.buffer);
+    fn outcome(&mut self, path: &Path, outcome: Result<(), SkipReason>) {
         let bytes = self.buffer.len() as u64;
         match outcome {
             Ok(()) => self.text(&shown(path), bytes),

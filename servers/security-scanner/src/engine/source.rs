@@ -42,23 +42,21 @@ impl SkipReason {
 pub(crate) struct Root(OwnedFd);
 
 impl Root {
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        Ok(Self(rustix::fs::open(folder, flags, Mode::empty())?))
+    /// Opens `folder` if it still is the one that was named by device and inode.
+    pub(crate) fn open(folder: &Path, identity: (u64, u64)) -> io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY | OFlags::NOFOLLOW;
+        let fd = rustix::fs::open(folder, flags, Mode::empty())?;
+        let now = rustix::fs::fstat(&fd)?;
+        if (now.st_dev, now.st_ino) != identity {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the folder was replaced meanwhile"));
+        }
+        Ok(Self(fd))
     }
 
     /// Reads the file at `relative` into `buffer`. On success the buffer holds text.
     pub(crate) fn read(&self, relative: &Path, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<(), SkipReason> {
         buffer.clear();
-        let file = self.file(relative).map_err(|error| reason(&error))?;
-        let facts = file.metadata().map_err(|error| reason(&error))?;
-        if !facts.is_file() {
-            return Err(SkipReason::NotRegular);
-        }
-        if facts.len() > max_bytes {
-            return Err(SkipReason::TooLarge);
-        }
-        fill(file, facts.len(), max_bytes, buffer)
+        read_text(self.file(relative).map_err(|error| reason(&error))?, max_bytes, buffer)
     }
 
     fn file(&self, relative: &Path) -> io::Result<File> {
@@ -73,6 +71,18 @@ impl Root {
             other => Ok(other?.into()),
         }
     }
+}
+
+/// Reads an open file into `buffer`. On success the buffer holds text.
+pub(crate) fn read_text(file: File, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<(), SkipReason> {
+    let facts = file.metadata().map_err(|error| reason(&error))?;
+    if !facts.is_file() {
+        return Err(SkipReason::NotRegular);
+    }
+    if facts.len() > max_bytes {
+        return Err(SkipReason::TooLarge);
+    }
+    fill(file, facts.len(), max_bytes, buffer)
 }
 
 fn reason(error: &io::Error) -> SkipReason {

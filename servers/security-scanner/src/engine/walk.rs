@@ -20,8 +20,12 @@ pub(crate) enum Met {
 /// Every file below `target`, sorted by name in each folder; links are not followed.
 ///
 /// `.gitignore` files inside the target count (unless `ignored` asks for what they hide), those outside it
-/// do not: a scan depends on nothing but its target.
-pub(crate) fn walk(target: &Path, ignored: bool) -> impl Iterator<Item = Met> + use<'_> {
+/// do not: a scan depends on nothing but its target. What is `protected` is passed over in silence.
+pub(crate) fn walk<'a>(
+    target: &'a Path,
+    ignored: bool,
+    protected: Vec<PathBuf>,
+) -> impl Iterator<Item = Met> + use<'a> {
     let walker = WalkBuilder::new(target)
         .standard_filters(false)
         .git_ignore(!ignored)
@@ -30,7 +34,10 @@ pub(crate) fn walk(target: &Path, ignored: bool) -> impl Iterator<Item = Met> + 
         .follow_links(false)
         .max_depth(Some(DEPTH_MAX))
         .sort_by_file_name(Ord::cmp)
-        .filter_entry(|entry| entry.file_name() != ".git" || entry.depth() == 0)
+        .filter_entry(move |entry| {
+            let hidden = protected.iter().any(|it| entry.path().starts_with(it));
+            (entry.file_name() != ".git" || entry.depth() == 0) && !hidden
+        })
         .build();
     walker.filter_map(move |entry| met(target, entry))
 }
