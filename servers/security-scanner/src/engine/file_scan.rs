@@ -248,7 +248,7 @@ impl<'r> FileScan<'r> {
         let rank = |hit: &Hit| match &self.set.rules[usize::from(hit.rule)].matcher {
             Matcher::Generic(_) => 1,
             Matcher::Built(_) => 3,
-            Matcher::File { .. } => 2,
+            Matcher::File { .. } => 6,
             Matcher::Assigned { .. } => 4,
             Matcher::Token { .. } => 5,
             Matcher::Line { .. } => 0,
