@@ -122,7 +122,9 @@ impl Reader<'_> {
                 Some((at + 2 + usize::from(self.at(at + 1) != b'='), Link::Assigned))
             }
             b'-' if self.at(at + 1) == b'>' => Some((at + 2, Link::Assigned)),
-            b',' if quote.is_some() => Some((at + 1, Link::Passed)),
+            b',' if quote.is_some() && name.start > 0 && Some(self.at(name.start - 1)) == quote => {
+                Some((at + 1, Link::Passed))
+            }
             b',' if self.style == Style::Code && name.start > 0 && self.at(name.start - 1) == b'{' => {
                 Some((at + 1, Link::Passed))
             }
@@ -215,7 +217,8 @@ impl Reader<'_> {
         if sql {
             return Some((at + 3, Link::Passed));
         }
-        (quoted || flag || declared || self.style == Style::Spaced).then_some((at, Link::Passed))
+        let leads = head.is_empty() || name.start > 0 && self.at(name.start - 1) == b':';
+        (quoted && leads || flag || declared || self.style == Style::Spaced).then_some((at, Link::Passed))
     }
 
     fn value(&self, from: usize, link: Link) -> Option<(Range<usize>, bool)> {

@@ -44,10 +44,27 @@ fn url_credentials(text: &[u8], hit: Range<usize>, style: Style) -> Option<(Rang
     if password.is_empty() || password.len() > 256 || host.is_empty() || is_stand_in_login(user, password) {
         return None;
     }
-    let sure = if is_local(host) { 0.75 } else { 1.0 };
-    let plain = password.iter().all(u8::is_ascii_lowercase) && style == Style::Code;
-    let sure = if plain { sure * 0.7 } else { sure };
-    Some((start + colon + 1..start + at, sure))
+    let scheme = &text[hit.start.saturating_sub(12)..hit.start];
+    let sure = url_certainty(scheme, user, password, host, style);
+    (sure > 0.0).then_some((start + colon + 1..start + at, sure))
+}
+
+/// Databases and queues have real passwords; web addresses with one are mostly examples.
+fn url_certainty(scheme: &[u8], user: &[u8], password: &[u8], host: &[u8], style: Style) -> f32 {
+    let is_web = scheme.ends_with(b"http") || scheme.ends_with(b"https") || scheme.ends_with(b"ftp") || scheme.ends_with(b"ws");
+    let is_plain = password.len() < 10 && password.iter().all(u8::is_ascii_lowercase);
+    let is_example = is_local(host);
+    if password.len() < 3 || scheme.ends_with(b"script") || user.is_empty() && (is_web || is_plain) {
+        return 0.0;
+    }
+    match (is_plain, is_example) {
+        (true, true) if is_web || style == Style::Code => 0.0,
+        (true, _) if is_web && style != Style::Config => 0.4,
+        (true, true) => 0.6,
+        (true, false) => 0.75,
+        (false, true) => 0.7,
+        (false, false) => 1.0,
+    }
 }
 
 fn is_stand_in_login(user: &[u8], password: &[u8]) -> bool {

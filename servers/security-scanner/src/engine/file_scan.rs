@@ -6,11 +6,11 @@ use aho_corasick::automaton::OverlappingState;
 use regex_automata::{Anchored, Input, meta::Cache, util::captures::Captures};
 
 use super::{
-    assign::{self, Assignment},
+    assign::{self, Assignment, Link},
     detect,
     judge::{Setting, judge},
     language::{Style, file_name, kind_of, line_comment},
-    names::classify,
+    names::{Naming, classify},
     placeholder::is_made_up,
     rarity::entropy,
     rule::{Class, LazyRegex, Matcher, Rule},
@@ -183,7 +183,8 @@ impl<'r> FileScan<'r> {
             return;
         }
         pass.judged = found.name.start;
-        let Some(class) = classify(&pass.text[found.name.clone()]) else { return };
+        let how = if found.link == Link::Passed && pass.style != Style::Spaced { Naming::Exactly } else { Naming::Loosely };
+        let Some(class) = classify(&pass.text[found.name.clone()], how) else { return };
         let setting = Setting { text: pass.text, style: pass.style, found: &found };
         let Some((index, confidence)) = self.rule_of(class).zip(judge(class, &setting)) else { return };
         let rule = &self.set.rules[usize::from(index)];

@@ -43,7 +43,7 @@ pub(crate) fn judge(class: Class, setting: &Setting<'_>) -> Option<f32> {
 fn is_structural(value: &[u8]) -> bool {
     let text = value.to_ascii_lowercase();
     let starts = |it: &str| text.starts_with(it.as_bytes());
-    starts("http://") || starts("https://") || starts("/") && text.iter().filter(|it| **it == b'/').count() > 1 && !is_random(value)
+    is_type(value) || starts("http://") || starts("https://") || starts("/") && text.iter().filter(|it| **it == b'/').count() > 1 && !is_random(value)
         || starts("./") || starts("../") || starts("~/") || starts("c:\\") || starts("sha256:") || starts("sha512-")
         || starts("sha1-") || starts("sha384-") || starts("data:") || starts("urn:") || starts("ssh-") || starts("-----")
         || starts("org.") || starts("com.") || starts("refs/") || starts("application/")
@@ -52,6 +52,12 @@ fn is_structural(value: &[u8]) -> bool {
         || text.windows(2).any(|it| it == b"->" || it == b"::" || it == b"&&" || it == b"||")
             && !text.iter().any(u8::is_ascii_digit)
         || is_prose(value)
+}
+
+/// `&str`, `*Config`, `[u8]`: a type, or a pointer to one.
+fn is_type(value: &[u8]) -> bool {
+    matches!(value.first(), Some(b'&' | b'*'))
+        && value[1..].iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b',' | b')'))
 }
 
 /// Several words with blanks between them.
@@ -177,7 +183,8 @@ fn is_date(value: &[u8]) -> bool {
 
 /// Secrets, tokens and keys come from a generator: they must look like it.
 fn opaque(value: &[u8], setting: &Setting<'_>) -> Option<f32> {
-    if value.len() < 10 || is_date(value) || repeats_name(value, setting) {
+    let passed_word = setting.found.link == Link::Passed && !value.iter().any(u8::is_ascii_digit);
+    if value.len() < 10 || passed_word || is_date(value) || repeats_name(value, setting) {
         return None;
     }
     if is_uuid(value) {
@@ -218,6 +225,8 @@ pub(crate) fn is_basic(value: &[u8]) -> bool {
     }
     let Ok(plain) = STANDARD.decode(value).or_else(|_| STANDARD_NO_PAD.decode(value)) else { return false };
     let Some(colon) = memchr::memchr(b':', &plain) else { return false };
-    plain.iter().all(|it| (0x20..0x7f).contains(it)) && colon > 0 && plain.len() > colon + 1
+    // The example of RFC 7617.
+    let is_example = memchr::memmem::find(&plain, b"sesame").is_some();
+    !is_example && plain.iter().all(|it| (0x20..0x7f).contains(it)) && colon > 0 && plain.len() > colon + 1
         && plain[..colon].iter().all(|it| it.is_ascii_alphanumeric() || b"_.@-+$\\/".contains(it))
 }

@@ -11,7 +11,7 @@ const PASSWORD: &[&str] = &[
 ];
 const SECRET: &[&str] = &["secret", "secrets", "clientsecret", "appsecret", "apisecret", "secretkey", "salt", "seed", "pepper"];
 const TOKEN: &[&str] =
-    &["token", "tokens", "authtoken", "accesstoken", "apitoken", "oauthtoken", "bearertoken", "refreshtoken", "jwt", "bearer", "pat"];
+    &["token", "tokens", "authtoken", "accesstoken", "apitoken", "oauthtoken", "bearertoken", "refreshtoken", "jwt", "bearer"];
 const AUTH: &[&str] = &["auth", "authorization", "credential", "credentials", "creds", "cred", "authkey", "httpauth", "basicauth"];
 const KEY: &[&str] = &["apikey", "apikeys", "accesskey", "privatekey", "authkey", "accountkey", "sharedkey", "appkey", "licensekey", "encryptionkey", "masterkey", "signingkey", "secretkey", "securekey"];
 /// Words that make a plain `key` one that must be kept.
@@ -38,7 +38,7 @@ const ABOUT: &[&str] = &[
     "controller", "request", "response", "info", "data", "options", "config", "settings", "scope", "scopes", "audience",
     "issuer", "host", "port", "user", "username", "usernames", "email", "flow", "grant", "checker", "check",
     "confirmation", "confirm", "element", "locator", "xpath", "css", "address", "contract", "symbol", "decimals", "limit",
-    "rules", "rule", "requirements", "criteria", "score", "visible", "visibility", "toggle", "show", "hide", "event",
+    "mgr", "encryption", "encoding", "crypt", "hash", "hashes", "digest", "rules", "rule", "requirements", "criteria", "score", "visible", "visibility", "toggle", "show", "hide", "event",
 ];
 /// Words in front of which a name is public or structural.
 const HARMLESS: &[&str] = &[
@@ -51,13 +51,27 @@ const HARMLESS: &[&str] = &[
     "random", "toggle", "supports", "support", "allow", "disable", "enable", "save", "remember", "with", "without",
 ];
 
+/// How strictly a name must promise a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Further words may follow: `secret_key_base`.
+    Loosely,
+    /// The promise is the last word.
+    Exactly,
+}
+
 /// The class of credential that `name` promises, if any.
-pub(crate) fn classify(name: &[u8]) -> Option<Class> {
+pub(crate) fn classify(name: &[u8], how: Naming) -> Option<Class> {
     let words = words(name);
     let (at, class) = words.iter().enumerate().rev().find_map(|(at, word)| {
         let class = class_of_word(word).or_else(|| key_with_kind(&words, at))?;
         Some((at, class))
     })?;
+    // What is passed to a function is a credential only when the function's own name ends in the word:
+    // `setPassword("x")`, not `password.encode("x")` and not `t.pass("x")`.
+    if how == Naming::Exactly && (at + 1 < words.len() || words[at] == "pass") {
+        return None;
+    }
     let about = words[at + 1..].iter().any(|it| ABOUT.contains(&it.as_str()));
     let harmless = words[..at].iter().any(|it| HARMLESS.contains(&it.as_str()));
     (!about && !harmless).then_some(class)
@@ -146,7 +160,7 @@ mod tests {
             ("monkey", None),
             ("compass", None),
         ] {
-            assert_eq!(classify(name.as_bytes()), class, "{name}");
+            assert_eq!(classify(name.as_bytes(), Naming::Loosely), class, "{name}");
         }
     }
 }

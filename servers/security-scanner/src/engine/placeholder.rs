@@ -7,7 +7,7 @@ const REFERENCES: &[&str] = &[
     "${", "{{", "<%", "%(", "$(", "#{", "@@", "__", "enc[", "{cipher}", "vault:", "secret://", "op://", "arn:aws:",
     "keyvault", "process.env", "os.environ", "getenv", "env.", "env(", "env[", "secrets.", "var.", "data.", "module.",
     "local.", "config.", "props.", "self.", "this.", "file://", "ssm:", "secretsmanager", "!ref", "!sub", "std::env",
-    "system.getenv", "%{", "\\(", "[[", "$env:", "lookup(", "projects/",
+    "system.getenv", "%{", "\\(", "[[", "$env:", "lookup(", "projects/", "%s", "%d", "{}", "{0}",
 ];
 /// Words that people write where the secret goes.
 const STAND_INS: &[&str] = &[
