@@ -52,7 +52,10 @@ fn collect(path: &Path, words: &mut HashSet<String>) -> io::Result<()> {
         return entries.iter().try_for_each(|entry| collect(&entry.path(), words));
     }
     let source = path.extension().and_then(|it| it.to_str());
-    if !kind.is_file() || kind.len() > 1 << 20 || !matches!(source, Some("rs" | "py" | "md" | "txt" | "js" | "c")) {
+    if !kind.is_file()
+        || kind.len() > 1 << 20
+        || !matches!(source, Some("rs" | "py" | "md" | "txt" | "js" | "c"))
+    {
         return Ok(());
     }
     let bytes = fs::read(path)?;

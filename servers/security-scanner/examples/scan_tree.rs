@@ -19,7 +19,9 @@ struct Options {
 
 fn main() -> ExitCode {
     let Some(options) = options() else {
-        eprintln!("usage: scan_tree DIR [--type secrets|patterns|all] [--workers N] [--runs N] [--include-ignored] [--findings]");
+        eprintln!(
+            "usage: scan_tree DIR [--type secrets|patterns|all] [--workers N] [--runs N] [--include-ignored] [--findings]"
+        );
         return ExitCode::from(2);
     };
     let mut times = Vec::new();

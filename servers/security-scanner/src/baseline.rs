@@ -35,11 +35,8 @@ struct Known {
 impl Baseline {
     /// Everything in `findings` that is not suppressed anyway.
     pub(crate) fn of(key_id: String, findings: &[Finding]) -> Self {
-        let known = |it: &Finding| Known {
-            id: it.id.clone(),
-            rule: it.rule.clone(),
-            path: it.location.path.clone(),
-        };
+        let known =
+            |it: &Finding| Known { id: it.id.clone(), rule: it.rule.clone(), path: it.location.path.clone() };
         let findings = findings.iter().filter(|it| it.status != Status::Suppressed).map(known).collect();
         Self { version: VERSION, key_id, findings }
     }

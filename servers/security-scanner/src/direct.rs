@@ -56,7 +56,8 @@ pub fn scan_path(path: &Path, scan: ScanType, workers: usize, include_ignored: b
     };
     let fingerprints = Fingerprints::shared(b"evaluation, not a secret");
     let cancel = CancellationToken::new();
-    let job = Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &|_, _| {} };
+    let job =
+        Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &|_, _| {} };
     let scanned = job.run(target);
     Ok(Direct { coverage: scanned.coverage, findings: scanned.findings, rules: rules.rules.len() })
 }

@@ -45,9 +45,9 @@ impl From<ScanError> for ToolError {
             ScanError::BadBaseline(_) => wrap(ErrorKind::ValidationFailed)(error)
                 .field("baseline")
                 .hint("write a new one with baseline_update"),
-            ScanError::ForeignBaseline => wrap(ErrorKind::ValidationFailed)(error)
-                .field("baseline")
-                .hint("write a new one with baseline_update, or set the same fingerprint_key on both installations"),
+            ScanError::ForeignBaseline => wrap(ErrorKind::ValidationFailed)(error).field("baseline").hint(
+                "write a new one with baseline_update, or set the same fingerprint_key on both installations",
+            ),
             ScanError::UnknownRule(_) => {
                 wrap(ErrorKind::NotFound)(error).field("rule").hint("call list_rules to see every rule")
             }

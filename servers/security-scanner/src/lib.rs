@@ -5,8 +5,8 @@
 
 mod baseline;
 mod config;
-mod engine;
 mod direct;
+mod engine;
 mod error;
 mod report;
 mod sarif;

@@ -98,10 +98,23 @@ impl Report {
             (false, true) => Verdict::Clean,
             (false, false) => Verdict::Incomplete,
         };
-        let mut findings: Vec<Finding> = findings.into_iter().skip(from).take(to.saturating_sub(from)).collect();
-        let sarif = page.as_sarif.then(|| sarif::document(&engine, &coverage, &std::mem::take(&mut findings)));
+        let mut findings: Vec<Finding> =
+            findings.into_iter().skip(from).take(to.saturating_sub(from)).collect();
+        let sarif =
+            page.as_sarif.then(|| sarif::document(&engine, &coverage, &std::mem::take(&mut findings)));
         let target = target.to_owned();
-        Ok(Self { scan_id, target, engine, coverage, counts, statuses, verdict, findings, next_cursor, sarif })
+        Ok(Self {
+            scan_id,
+            target,
+            engine,
+            coverage,
+            counts,
+            statuses,
+            verdict,
+            findings,
+            next_cursor,
+            sarif,
+        })
     }
 }
 

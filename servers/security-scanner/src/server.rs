@@ -1,10 +1,6 @@
 //! What this server offers, and how it starts.
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use guard::path::Roots;
 use kernel::{CallContext, Server, ServerFacts, StartContext, StartError, ToolError, Toolbox};
@@ -80,11 +76,14 @@ impl Server for SecurityScanner {
 
 fn read_rules(path: &PathBuf) -> Result<(String, String), String> {
     let name = path.display().to_string();
-    let size = std::fs::metadata(path).map_err(|error| format!("the rule file {name} cannot be read: {error}"))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|error| format!("the rule file {name} cannot be read: {error}"))?
+        .len();
     if size > RULE_FILE_BYTES_MAX {
         return Err(format!("the rule file {name} is larger than {RULE_FILE_BYTES_MAX} bytes"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("the rule file {name} cannot be read: {error}"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the rule file {name} cannot be read: {error}"))?;
     Ok((name, text))
 }
 
@@ -115,14 +114,20 @@ impl SecurityScanner {
     }
 
     /// Scans on blocking threads and waits until the last of them is done.
-    pub(crate) async fn scan(&self, target: Target, plan: Plan, cx: &CallContext) -> Result<Scanned, ToolError> {
+    pub(crate) async fn scan(
+        &self,
+        target: Target,
+        plan: Plan,
+        cx: &CallContext,
+    ) -> Result<Scanned, ToolError> {
         let (rules, fingerprints) = (Arc::clone(&self.rules), self.fingerprints.clone());
         let (cancel, progress) = (cx.cancel.clone(), cx.progress.clone());
         let work = move || {
             let report = |files: u64, bytes: u64| {
                 progress.report(files as f64, None, format!("{files} files, {} MB scanned", bytes >> 20));
             };
-            Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &report }.run(target)
+            Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &report }
+                .run(target)
         };
         let scanned = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;
         if scanned.cancelled { Err(ScanError::Cancelled.into()) } else { Ok(scanned) }

@@ -32,7 +32,8 @@ fn the_facts_are_the_documented_ones() {
 
 #[test]
 fn only_the_baseline_writes() {
-    let writers: Vec<String> = specs().into_iter().filter(|it| !it.effect.is_read()).map(|it| it.name).collect();
+    let writers: Vec<String> =
+        specs().into_iter().filter(|it| !it.effect.is_read()).map(|it| it.name).collect();
     assert_eq!(writers, ["baseline_update"]);
 }
 

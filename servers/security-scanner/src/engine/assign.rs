@@ -110,10 +110,13 @@ impl Reader<'_> {
         }
         let spaced = at;
         at = self.blanks(at);
-        if matches!(self.at(at), b']' | b')') && quote.is_some() {
+        let closed = matches!(self.at(at), b']' | b')') && quote.is_some();
+        if closed {
             at = self.blanks(at + 1);
         }
         match self.at(at) {
+            // `get("x"), "next argument"`: the comma belongs to the call around it.
+            b',' if closed => None,
             b'=' => Some(self.equals(at)),
             b':' => self.colon(at),
             b'!' if self.at(at + 1) == b'=' => Some((self.equals(at + 1).0, Link::Compared)),
@@ -151,7 +154,13 @@ impl Reader<'_> {
         }
         let mut end = self.blanks(at + 1);
         let floor = end;
-        while end < floor + 48 && (is_name(self.at(end)) || matches!(self.at(end), b'&' | b'<' | b'>' | b'[' | b']' | b'?' | b'|' | b' ' | b':' | b'\'')) {
+        while end < floor + 48
+            && (is_name(self.at(end))
+                || matches!(
+                    self.at(end),
+                    b'&' | b'<' | b'>' | b'[' | b']' | b'?' | b'|' | b' ' | b':' | b'\''
+                ))
+        {
             if self.at(end) == b'\'' && !self.at(end + 1).is_ascii_alphabetic() {
                 break;
             }
@@ -212,7 +221,8 @@ impl Reader<'_> {
         let line = memchr::memrchr(b'\n', &self.text[name.start.saturating_sub(64)..name.start]);
         let line = line.map_or(name.start.saturating_sub(64), |it| name.start.saturating_sub(64) + it + 1);
         let head = self.text[line..name.start].trim_ascii_start();
-        let declared = [&b"ENV "[..], b"ARG ", b"#define ", b"set ", b"setx "].iter().any(|it| head.starts_with(it));
+        let declared =
+            [&b"ENV "[..], b"ARG ", b"#define ", b"set ", b"setx "].iter().any(|it| head.starts_with(it));
         let sql = self.text[at..(at + 3).min(self.text.len())].eq_ignore_ascii_case(b"by ");
         if sql {
             return Some((at + 3, Link::Passed));
@@ -247,15 +257,27 @@ impl Reader<'_> {
             return Some((at + 2..at + end, true));
         }
         let bare = self.embedded
-            || matches!(self.style, Style::Config | Style::Spaced) && !(link == Link::Passed && self.at(from.saturating_sub(1)) == b',');
+            || matches!(self.style, Style::Config | Style::Spaced)
+                && !(link == Link::Passed && self.at(from.saturating_sub(1)) == b',');
         (bare && link != Link::Compared).then(|| (self.bare(at), false))
     }
 
     /// `String::from("v")`, `Some("v")`, `SecureString("v")`: calls that only wrap their text.
     fn wrapper(&self, at: usize) -> usize {
         const WRAPPERS: &[&[u8]] = &[
-            b"String::from(", b"Some(", b"new String(", b"SecretString::from(", b"Secret::new(", b"bytes(", b"str(",
-            b"SecretStr(", b"Buffer.from(", b"[]byte(", b"to_string(", b"Just(", b"ConvertTo-SecureString ",
+            b"String::from(",
+            b"Some(",
+            b"new String(",
+            b"SecretString::from(",
+            b"Secret::new(",
+            b"bytes(",
+            b"str(",
+            b"SecretStr(",
+            b"Buffer.from(",
+            b"[]byte(",
+            b"to_string(",
+            b"Just(",
+            b"ConvertTo-SecureString ",
         ];
         let rest = &self.text[at.min(self.text.len())..];
         WRAPPERS.iter().find(|it| rest.starts_with(it)).map_or(at, |it| self.blanks(at + it.len()))
@@ -381,7 +403,9 @@ mod tests {
 
     #[test]
     fn a_name_at_the_end_of_the_text_is_harmless() {
-        for text in ["password", "password=", "password:", "password(", "\"password\"", "password = '", "password \\"] {
+        for text in
+            ["password", "password=", "password:", "password(", "\"password\"", "password = '", "password \\"]
+        {
             assert_eq!(value(text, "a.yml").filter(|it| !it.is_empty()), None, "{text}");
         }
     }

@@ -67,7 +67,11 @@ impl Coverage {
     /// The same names whatever the order in which workers met them.
     fn shorten(&mut self) {
         self.skipped.sort_unstable_by(|left, right| {
-            (!left.reason.is_gap(), &left.path, left.reason).cmp(&(!right.reason.is_gap(), &right.path, right.reason))
+            (!left.reason.is_gap(), &left.path, left.reason).cmp(&(
+                !right.reason.is_gap(),
+                &right.path,
+                right.reason,
+            ))
         });
         self.skipped.truncate(NAMED_MAX);
     }
@@ -97,7 +101,12 @@ mod tests {
     fn the_named_skips_are_bounded_and_do_not_depend_on_the_order() {
         let ledger = |order: &mut dyn Iterator<Item = usize>| {
             let mut coverage = Coverage::default();
-            order.for_each(|at| coverage.skip(format!("{at:04}"), if at % 7 == 0 { SkipReason::TooLarge } else { SkipReason::Binary }));
+            order.for_each(|at| {
+                coverage.skip(
+                    format!("{at:04}"),
+                    if at % 7 == 0 { SkipReason::TooLarge } else { SkipReason::Binary },
+                )
+            });
             coverage.join(Coverage::default());
             coverage
         };

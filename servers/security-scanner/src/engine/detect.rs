@@ -12,7 +12,12 @@ use super::{
 };
 
 /// The secret at a keyword and how sure the shape is, if the shape is there.
-pub(crate) fn detect(detector: Detector, text: &[u8], hit: Range<usize>, style: Style) -> Option<(Range<usize>, f32)> {
+pub(crate) fn detect(
+    detector: Detector,
+    text: &[u8],
+    hit: Range<usize>,
+    style: Style,
+) -> Option<(Range<usize>, f32)> {
     match detector {
         Detector::UrlCredentials => url_credentials(text, hit, style),
         Detector::PrivateKey => private_key(text, hit),
@@ -29,7 +34,11 @@ fn url_credentials(text: &[u8], hit: Range<usize>, style: Style) -> Option<(Rang
         return None;
     }
     let roof = (start + 320).min(text.len());
-    let ends = |it: &u8| it.is_ascii_whitespace() || matches!(*it, b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b',') || *it < 0x20;
+    let ends = |it: &u8| {
+        it.is_ascii_whitespace()
+            || matches!(*it, b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b',')
+            || *it < 0x20
+    };
     let line = &text[start..roof];
     let line = &line[..line.iter().position(ends).unwrap_or(line.len())];
     // The authority ends at the first slash, but passwords hold `/`, `?` and `#` more often than they should.
@@ -51,7 +60,10 @@ fn url_credentials(text: &[u8], hit: Range<usize>, style: Style) -> Option<(Rang
 
 /// Databases and queues have real passwords; web addresses with one are mostly examples.
 fn url_certainty(scheme: &[u8], user: &[u8], password: &[u8], host: &[u8], style: Style) -> f32 {
-    let is_web = scheme.ends_with(b"http") || scheme.ends_with(b"https") || scheme.ends_with(b"ftp") || scheme.ends_with(b"ws");
+    let is_web = scheme.ends_with(b"http")
+        || scheme.ends_with(b"https")
+        || scheme.ends_with(b"ftp")
+        || scheme.ends_with(b"ws");
     let is_plain = password.len() < 10 && password.iter().all(u8::is_ascii_lowercase);
     let is_example = is_local(host);
     if password.len() < 3 || scheme.ends_with(b"script") || user.is_empty() && (is_web || is_plain) {
@@ -71,16 +83,24 @@ fn is_stand_in_login(user: &[u8], password: &[u8]) -> bool {
     let word = password.to_ascii_lowercase();
     is_placeholder(password)
         || word.iter().all(|it| matches!(it, b'*' | b'.' | b'x'))
-        || matches!(word.as_slice(), b"password" | b"pass" | b"passwd" | b"pwd" | b"secret" | b"token" | b"pw" | b"p" | b"port")
-            && matches!(user.to_ascii_lowercase().as_slice(), b"user" | b"username" | b"login" | b"usr" | b"u" | b"host" | b"hostname" | b"name")
+        || matches!(
+            word.as_slice(),
+            b"password" | b"pass" | b"passwd" | b"pwd" | b"secret" | b"token" | b"pw" | b"p" | b"port"
+        ) && matches!(
+            user.to_ascii_lowercase().as_slice(),
+            b"user" | b"username" | b"login" | b"usr" | b"u" | b"host" | b"hostname" | b"name"
+        )
         || password.iter().all(u8::is_ascii_digit) && password.len() <= 5
         || word.iter().any(|it| matches!(it, b'{' | b'}' | b'<' | b'>' | b'(' | b'['))
         || user.iter().any(|it| matches!(it, b'{' | b'<' | b'('))
 }
 
 fn is_local(host: &[u8]) -> bool {
-    host.starts_with(b"localhost") || host.starts_with(b"127.") || host.starts_with(b"0.0.0.0")
-        || memchr::memmem::find(host, b"example.").is_some() || host.starts_with(b"host")
+    host.starts_with(b"localhost")
+        || host.starts_with(b"127.")
+        || host.starts_with(b"0.0.0.0")
+        || memchr::memmem::find(host, b"example.").is_some()
+        || host.starts_with(b"host")
 }
 
 /// A PEM block with a body; the hit is `-----begin`.
@@ -90,7 +110,8 @@ fn private_key(text: &[u8], hit: Range<usize>) -> Option<(Range<usize>, f32)> {
     let close = memchr::memmem::find(head, b"-----")?;
     let label = &head[..close];
     let is_private = memchr::memmem::find(label, b"PRIVATE KEY").is_some();
-    if !is_private || label.iter().any(|it| !(it.is_ascii_uppercase() || it.is_ascii_digit() || *it == b' ')) {
+    if !is_private || label.iter().any(|it| !(it.is_ascii_uppercase() || it.is_ascii_digit() || *it == b' '))
+    {
         return None;
     }
     let from = hit.end + close + 5;
@@ -105,7 +126,8 @@ fn private_key(text: &[u8], hit: Range<usize>) -> Option<(Range<usize>, f32)> {
         return None;
     }
     let span_end = end.map_or(from + 64.min(body_roof - from), |at| from + at);
-    let encrypted = memchr::memmem::find(label, b"ENCRYPTED").is_some() || memchr::memmem::find(&body, b"ENCRYPTED").is_some();
+    let encrypted = memchr::memmem::find(label, b"ENCRYPTED").is_some()
+        || memchr::memmem::find(&body, b"ENCRYPTED").is_some();
     Some((hit.start..span_end, if encrypted { 0.8 } else { 1.0 }))
 }
 

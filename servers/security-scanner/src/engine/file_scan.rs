@@ -67,8 +67,15 @@ impl<'r> FileScan<'r> {
     pub(crate) fn scan(&mut self, path: &str, text: &[u8]) -> Vec<Hit> {
         let name = file_name(path);
         let style = Style::of(path);
-        let mut pass =
-            Pass { text, path, kind: kind_of(&name), style, hits: Vec::new(), name: None, judged: usize::MAX };
+        let mut pass = Pass {
+            text,
+            path,
+            kind: kind_of(&name),
+            style,
+            hits: Vec::new(),
+            name: None,
+            judged: usize::MAX,
+        };
         let filter = self.filter;
         let mut state = OverlappingState::start();
         let input = aho_corasick::Input::new(text);
@@ -92,7 +99,11 @@ impl<'r> FileScan<'r> {
         let rule = &self.set.rules[usize::from(index)];
         match &rule.matcher {
             Matcher::Token { regex, before, after } => {
-                if *before == 0 && hit.start > 0 && is_word(pass.text[hit.start - 1]) && is_word(pass.text[hit.start]) {
+                if *before == 0
+                    && hit.start > 0
+                    && is_word(pass.text[hit.start - 1])
+                    && is_word(pass.text[hit.start])
+                {
                     return;
                 }
                 if applies(rule, pass) {
@@ -134,14 +145,24 @@ impl<'r> FileScan<'r> {
         let Some((whole, secret)) = self.captures(index, regex, input) else { return };
         // A longer run of word characters is something else.
         if pass.text.get(whole.end).is_some_and(|it| is_word(*it)) && is_word(pass.text[whole.end - 1])
-            || before > 0 && whole.start > 0 && is_word(pass.text[whole.start - 1]) && is_word(pass.text[whole.start])
+            || before > 0
+                && whole.start > 0
+                && is_word(pass.text[whole.start - 1])
+                && is_word(pass.text[whole.start])
         {
             return;
         }
         self.keep(pass, index, secret);
     }
 
-    fn assigned(&mut self, pass: &mut Pass<'_>, index: u16, value: &LazyRegex, qualifiers: &[String], hit: Range<usize>) {
+    fn assigned(
+        &mut self,
+        pass: &mut Pass<'_>,
+        index: u16,
+        value: &LazyRegex,
+        qualifiers: &[String],
+        hit: Range<usize>,
+    ) {
         let Some(found) = name_at(pass, &hit) else { return };
         let name = pass.text[found.name.clone()].to_ascii_lowercase();
         let rest = [&name[..hit.start - found.name.start], &name[hit.end - found.name.start..]];
@@ -151,7 +172,9 @@ impl<'r> FileScan<'r> {
         }
         let span = found.value.clone();
         let input = Input::new(&pass.text[span.clone()]).anchored(Anchored::Yes);
-        if self.captures(index, value, input).is_some() && !super::placeholder::is_placeholder(&pass.text[span.clone()]) {
+        if self.captures(index, value, input).is_some()
+            && !super::placeholder::is_placeholder(&pass.text[span.clone()])
+        {
             self.keep(pass, index, span);
         }
     }
@@ -183,7 +206,11 @@ impl<'r> FileScan<'r> {
             return;
         }
         pass.judged = found.name.start;
-        let how = if found.link == Link::Passed && pass.style != Style::Spaced { Naming::Exactly } else { Naming::Loosely };
+        let how = if found.link == Link::Passed && pass.style != Style::Spaced {
+            Naming::Exactly
+        } else {
+            Naming::Loosely
+        };
         let Some(class) = classify(&pass.text[found.name.clone()], how) else { return };
         let setting = Setting { text: pass.text, style: pass.style, found: &found };
         let Some((index, confidence)) = self.rule_of(class).zip(judge(class, &setting)) else { return };
@@ -234,7 +261,12 @@ impl<'r> FileScan<'r> {
     }
 
     /// The whole match and the group called `secret` (or the whole again).
-    fn captures(&mut self, index: u16, regex: &LazyRegex, input: Input<'_>) -> Option<(Range<usize>, Range<usize>)> {
+    fn captures(
+        &mut self,
+        index: u16,
+        regex: &LazyRegex,
+        input: Input<'_>,
+    ) -> Option<(Range<usize>, Range<usize>)> {
         let regex = regex.get();
         let (cache, captures) = self.caches[usize::from(index)]
             .get_or_insert_with(|| (regex.create_cache(), regex.create_captures()));
@@ -255,14 +287,20 @@ impl<'r> FileScan<'r> {
             Matcher::Line { .. } => 0,
         };
         hits.sort_by(|left, right| {
-            (left.span.start, std::cmp::Reverse(rank(left)), left.rule, left.span.end)
-                .cmp(&(right.span.start, std::cmp::Reverse(rank(right)), right.rule, right.span.end))
+            (left.span.start, std::cmp::Reverse(rank(left)), left.rule, left.span.end).cmp(&(
+                right.span.start,
+                std::cmp::Reverse(rank(right)),
+                right.rule,
+                right.span.end,
+            ))
         });
         let mut kept: Vec<Hit> = Vec::with_capacity(hits.len());
         for hit in hits {
             let is_line = rank(&hit) == 0;
             let rival = kept.iter_mut().rev().take(8).find(|it| {
-                it.span.start < hit.span.end && hit.span.start < it.span.end && (rank(it) == 0) == is_line
+                it.span.start < hit.span.end
+                    && hit.span.start < it.span.end
+                    && (rank(it) == 0) == is_line
                     && (!is_line || it.rule == hit.rule)
             });
             match rival {
@@ -289,7 +327,8 @@ fn name_at(pass: &mut Pass<'_>, hit: &Range<usize>) -> Option<Assignment> {
 }
 
 fn applies(rule: &Rule, pass: &Pass<'_>) -> bool {
-    (rule.files.is_empty() || rule.files.iter().any(|it| it == pass.kind || pass.kind == "dockerfile" && it == "docker"))
+    (rule.files.is_empty()
+        || rule.files.iter().any(|it| it == pass.kind || pass.kind == "dockerfile" && it == "docker"))
         && rule.paths.as_ref().is_none_or(|it| it.is_match(pass.path))
 }
 

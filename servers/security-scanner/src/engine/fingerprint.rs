@@ -27,7 +27,12 @@ impl Fingerprints {
         let path = state_dir.join("fingerprint.key");
         match fs::read(&path) {
             Ok(key) if key.len() == 32 => return Ok(Self::shared(&key)),
-            Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "fingerprint.key does not hold 32 bytes")),
+            Ok(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "fingerprint.key does not hold 32 bytes",
+                ));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -53,7 +58,11 @@ impl Fingerprints {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|it| [it >> 4, it & 15]).map(|it| char::from(b"0123456789abcdef"[usize::from(it)])).collect()
+    bytes
+        .iter()
+        .flat_map(|it| [it >> 4, it & 15])
+        .map(|it| char::from(b"0123456789abcdef"[usize::from(it)]))
+        .collect()
 }
 
 fn write_private(path: &Path, key: &[u8]) -> io::Result<()> {

@@ -43,12 +43,31 @@ pub(crate) fn judge(class: Class, setting: &Setting<'_>) -> Option<f32> {
 fn is_structural(value: &[u8]) -> bool {
     let text = value.to_ascii_lowercase();
     let starts = |it: &str| text.starts_with(it.as_bytes());
-    is_type(value) || starts("http://") || starts("https://") || starts("/") && text.iter().filter(|it| **it == b'/').count() > 1 && !is_random(value)
-        || starts("./") || starts("../") || starts("~/") || starts("c:\\") || starts("sha256:") || starts("sha512-")
-        || starts("sha1-") || starts("sha384-") || starts("data:") || starts("urn:") || starts("ssh-") || starts("-----")
-        || starts("org.") || starts("com.") || starts("refs/") || starts("application/")
+    is_type(value)
+        || starts("http://")
+        || starts("https://")
+        || starts("/") && text.iter().filter(|it| **it == b'/').count() > 1 && !is_random(value)
+        || starts("./")
+        || starts("../")
+        || starts("~/")
+        || starts("c:\\")
+        || starts("sha256:")
+        || starts("sha512-")
+        || starts("sha1-")
+        || starts("sha384-")
+        || starts("data:")
+        || starts("urn:")
+        || starts("ssh-")
+        || starts("-----")
+        || starts("org.")
+        || starts("com.")
+        || starts("refs/")
+        || starts("application/")
         || text.contains(&b'(') && text.last() == Some(&b')')
-        || text.ends_with(b"()") || text.ends_with(b".pem") || text.ends_with(b".key") || text.ends_with(b".json")
+        || text.ends_with(b"()")
+        || text.ends_with(b".pem")
+        || text.ends_with(b".key")
+        || text.ends_with(b".json")
         || text.windows(2).any(|it| it == b"->" || it == b"::" || it == b"&&" || it == b"||")
             && !text.iter().any(u8::is_ascii_digit)
         || is_prose(value)
@@ -73,7 +92,11 @@ fn is_random(value: &[u8]) -> bool {
 /// Hex digits of both kinds, at least 16 of them.
 fn is_hex_key(value: &[u8]) -> bool {
     let letters = value.iter().filter(|it| it.is_ascii_alphabetic()).count();
-    value.len() >= 16 && value.iter().all(u8::is_ascii_hexdigit) && letters > 0 && letters < value.len() && entropy(value) > 2.8
+    value.len() >= 16
+        && value.iter().all(u8::is_ascii_hexdigit)
+        && letters > 0
+        && letters < value.len()
+        && entropy(value) > 2.8
 }
 
 fn is_uuid(value: &[u8]) -> bool {
@@ -112,7 +135,9 @@ fn password(value: &[u8], setting: &Setting<'_>) -> Option<f32> {
     let letters = it.small + it.capitals;
     if letters == 0 {
         // `port: 8080` is not a password; `pass: 120934857` may be.
-        return (it.marks == 0 && value.len() >= 6 || it.marks > 0 && it.digits > 0 && value.len() >= 8 && !is_date(value)).then_some(0.45);
+        return (it.marks == 0 && value.len() >= 6
+            || it.marks > 0 && it.digits > 0 && value.len() >= 8 && !is_date(value))
+        .then_some(0.45);
     }
     if it.digits == 0 && it.marks == 0 {
         return words_only(value, setting);
@@ -121,9 +146,14 @@ fn password(value: &[u8], setting: &Setting<'_>) -> Option<f32> {
         return None;
     }
     let kinds = [it.digits, it.small, it.capitals, it.marks].iter().filter(|it| **it > 0).count();
-    if it.digits == 0 && it.marks <= 2 && value.iter().all(|it| it.is_ascii_alphabetic() || matches!(it, b'-' | b'_' | b'.')) && !is_random(value) {
+    if it.digits == 0
+        && it.marks <= 2
+        && value.iter().all(|it| it.is_ascii_alphabetic() || matches!(it, b'-' | b'_' | b'.'))
+        && !is_random(value)
+    {
         // `dummy-pass`: weak, and a password only where settings are kept.
-        return (setting.style != Style::Code && setting.style != Style::Json || has_company(setting)).then_some(0.42);
+        return (setting.style != Style::Code && setting.style != Style::Json || has_company(setting))
+            .then_some(0.42);
     }
     Some(match kinds {
         4 => 0.85,
@@ -136,13 +166,15 @@ fn words_only(value: &[u8], setting: &Setting<'_>) -> Option<f32> {
     if is_random(value) && value.len() >= 10 {
         return Some(0.6);
     }
-    let settled = matches!(setting.style, Style::Config | Style::Spaced) && setting.found.link == Link::Assigned
+    let settled = matches!(setting.style, Style::Config | Style::Spaced)
+        && setting.found.link == Link::Assigned
         || setting.style == Style::Spaced;
     if has_company(setting) {
         return Some(0.5);
     }
     // Plain words in settings are weak passwords; in markup and code they are labels.
-    (settled && is_upper_name(setting) && value.len() >= 5 && !value.iter().all(u8::is_ascii_uppercase)).then_some(0.42)
+    (settled && is_upper_name(setting) && value.len() >= 5 && !value.iter().all(u8::is_ascii_uppercase))
+        .then_some(0.42)
 }
 
 fn is_upper_name(setting: &Setting<'_>) -> bool {
@@ -158,8 +190,19 @@ fn has_company(setting: &Setting<'_>) -> bool {
     let around = setting.text[from..to].to_ascii_lowercase();
     let value = &setting.text[setting.found.value.clone()];
     let has = |word: &[u8]| memchr::memmem::find(&around, word).is_some();
-    let login = has(b"username") || has(b"\"user\"") || has(b"user=") || has(b"user:") || has(b"login") || has(b"_user");
-    let place = has(b"host") || has(b"server") || has(b"url") || has(b"database") || has(b"\"port\"") || has(b"port=") || has(b"smtp");
+    let login = has(b"username")
+        || has(b"\"user\"")
+        || has(b"user=")
+        || has(b"user:")
+        || has(b"login")
+        || has(b"_user");
+    let place = has(b"host")
+        || has(b"server")
+        || has(b"url")
+        || has(b"database")
+        || has(b"\"port\"")
+        || has(b"port=")
+        || has(b"smtp");
     login && place && !value.eq_ignore_ascii_case(b"string") && setting.found.link != Link::Compared
 }
 
@@ -167,14 +210,23 @@ fn has_company(setting: &Setting<'_>) -> bool {
 fn repeats_name(value: &[u8], setting: &Setting<'_>) -> bool {
     let name = words(&setting.text[setting.found.name.clone()]);
     let value = words(value);
-    !value.is_empty() && value.iter().all(|word| name.contains(word) || ["password", "pass", "pwd", "passwd", "user", "secret", "token", "key"].contains(&word.as_str()))
+    !value.is_empty()
+        && value.iter().all(|word| {
+            name.contains(word)
+                || ["password", "pass", "pwd", "passwd", "user", "secret", "token", "key"]
+                    .contains(&word.as_str())
+        })
 }
 
 /// `user.password`, `credentials.token`, `SOME_CONSTANT_NAME`.
 fn is_identifier_path(value: &[u8]) -> bool {
-    let wordy = value.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-' | b'/' | b':'));
+    let wordy =
+        value.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-' | b'/' | b':'));
     let digits = value.iter().filter(|it| it.is_ascii_digit()).count();
-    wordy && digits * 8 <= value.len() && value.iter().any(|it| matches!(it, b'_' | b'.' | b'/' | b':')) && words(value).len() >= 2
+    wordy
+        && digits * 8 <= value.len()
+        && value.iter().any(|it| matches!(it, b'_' | b'.' | b'/' | b':'))
+        && words(value).len() >= 2
 }
 
 fn is_date(value: &[u8]) -> bool {
@@ -227,6 +279,9 @@ pub(crate) fn is_basic(value: &[u8]) -> bool {
     let Some(colon) = memchr::memchr(b':', &plain) else { return false };
     // The example of RFC 7617.
     let is_example = memchr::memmem::find(&plain, b"sesame").is_some();
-    !is_example && plain.iter().all(|it| (0x20..0x7f).contains(it)) && colon > 0 && plain.len() > colon + 1
+    !is_example
+        && plain.iter().all(|it| (0x20..0x7f).contains(it))
+        && colon > 0
+        && plain.len() > colon + 1
         && plain[..colon].iter().all(|it| it.is_ascii_alphanumeric() || b"_.@-+$\\/".contains(it))
 }

@@ -16,16 +16,33 @@ pub(crate) enum Style {
 }
 
 const CODE: &[&str] = &[
-    "astro", "c", "cc", "cjs", "clj", "cpp", "cs", "css", "cxx", "dart", "erl", "ex", "exs", "fs", "go", "groovy",
-    "h", "hh", "hpp", "hs", "java", "jl", "js", "jsx", "kt", "kts", "less", "lua", "m", "ml", "mjs", "mm", "nim", "pas",
-    "php", "pl", "pm", "py", "pyi", "r", "rb", "rs", "s", "scala", "scss", "sol", "svelte", "swift", "ts", "tsx",
-    "vala", "vb", "vue", "zig", "gradle", "dts", "dtsi", "asm", "phtml", "erb", "ejs", "jsp", "aspx", "cshtml",
+    "astro", "c", "cc", "cjs", "clj", "cpp", "cs", "css", "cxx", "dart", "erl", "ex", "exs", "fs", "go",
+    "groovy", "h", "hh", "hpp", "hs", "java", "jl", "js", "jsx", "kt", "kts", "less", "lua", "m", "ml",
+    "mjs", "mm", "nim", "pas", "php", "pl", "pm", "py", "pyi", "r", "rb", "rs", "s", "scala", "scss", "sol",
+    "svelte", "swift", "ts", "tsx", "vala", "vb", "vue", "zig", "gradle", "dts", "dtsi", "asm", "phtml",
+    "erb", "ejs", "jsp", "aspx", "cshtml",
 ];
 
 const LOCKS: &[&str] = &[
-    "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "cargo.lock", "go.sum", "poetry.lock",
-    "composer.lock", "gemfile.lock", "pipfile.lock", "uv.lock", "bun.lock", "flake.lock", "pubspec.lock",
-    "packages.lock.json", ".cargo-checksum.json", "deno.lock", "mix.lock", "podfile.lock",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "cargo.lock",
+    "go.sum",
+    "poetry.lock",
+    "composer.lock",
+    "gemfile.lock",
+    "pipfile.lock",
+    "uv.lock",
+    "bun.lock",
+    "flake.lock",
+    "pubspec.lock",
+    "packages.lock.json",
+    ".cargo-checksum.json",
+    "deno.lock",
+    "mix.lock",
+    "podfile.lock",
 ];
 
 const SPACED: &[&str] =
@@ -65,8 +82,8 @@ impl Style {
 /// How a language writes a comment that runs to the end of the line.
 pub(crate) fn line_comment(kind: &str) -> &'static [&'static str] {
     match kind {
-        "py" | "pyi" | "rb" | "sh" | "bash" | "zsh" | "yml" | "yaml" | "toml" | "tf" | "pl" | "pm" | "r" | "ex" | "exs"
-        | "dockerfile" | "makefile" | "conf" | "cfg" | "properties" | "env" | "ps1" => &["#"],
+        "py" | "pyi" | "rb" | "sh" | "bash" | "zsh" | "yml" | "yaml" | "toml" | "tf" | "pl" | "pm" | "r"
+        | "ex" | "exs" | "dockerfile" | "makefile" | "conf" | "cfg" | "properties" | "env" | "ps1" => &["#"],
         "sql" | "lua" | "hs" => &["--"],
         "ini" => &["#", ";"],
         "php" => &["//", "#", "*"],

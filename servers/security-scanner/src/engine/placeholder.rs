@@ -4,25 +4,166 @@ use super::rarity::surprise;
 
 /// Text that a template engine, a shell or a secret store will replace.
 const REFERENCES: &[&str] = &[
-    "${", "{{", "<%", "%(", "$(", "#{", "@@", "__", "enc[", "{cipher}", "vault:", "secret://", "op://", "arn:aws:",
-    "keyvault", "process.env", "os.environ", "getenv", "env.", "env(", "env[", "secrets.", "var.", "data.", "module.",
-    "local.", "config.", "props.", "self.", "this.", "file://", "ssm:", "secretsmanager", "!ref", "!sub", "std::env",
-    "system.getenv", "%{", "\\(", "[[", "$env:", "lookup(", "projects/", "%s", "%d", "{}", "{0}",
+    "${",
+    "{{",
+    "<%",
+    "%(",
+    "$(",
+    "#{",
+    "@@",
+    "__",
+    "enc[",
+    "{cipher}",
+    "vault:",
+    "secret://",
+    "op://",
+    "arn:aws:",
+    "keyvault",
+    "process.env",
+    "os.environ",
+    "getenv",
+    "env.",
+    "env(",
+    "env[",
+    "secrets.",
+    "var.",
+    "data.",
+    "module.",
+    "local.",
+    "config.",
+    "props.",
+    "self.",
+    "this.",
+    "file://",
+    "ssm:",
+    "secretsmanager",
+    "!ref",
+    "!sub",
+    "std::env",
+    "system.getenv",
+    "%{",
+    "\\(",
+    "[[",
+    "$env:",
+    "lookup(",
+    "projects/",
+    "%s",
+    "%d",
+    "{}",
+    "{0}",
 ];
 /// Words that people write where the secret goes.
 const STAND_INS: &[&str] = &[
-    "example", "placeholder", "changeme", "change_me", "change-me", "changethis", "change this", "change_this", "replaceme", "replace_me", "replace-me",
-    "replace_with", "replace-with", "redacted", "your_", "your-", "yourkey", "yourpass", "yoursecret", "yourtoken", "yourapi", "my_secret", "insert_", "insert-",
-    "enter_", "todo", "fixme", "xxxx", "****", "....", "dummy_token", "fake_", "not-a-real", "notreal", "not_real", "to_be_", "tbd", "goes_here",
-    "goes-here", "goeshere", "<password>", "<token>", "foobar", "lorem", "abcdefgh", "0123456789abcdef", "deadbeef", "sample-token",
-    "sample_token", "test_token", "some_token", "some-token", "somesecret", "some-secret", "some_secret", "fill_in", "fillme",
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "change-me",
+    "changethis",
+    "change this",
+    "change_this",
+    "replaceme",
+    "replace_me",
+    "replace-me",
+    "replace_with",
+    "replace-with",
+    "redacted",
+    "your_",
+    "your-",
+    "yourkey",
+    "yourpass",
+    "yoursecret",
+    "yourtoken",
+    "yourapi",
+    "my_secret",
+    "insert_",
+    "insert-",
+    "enter_",
+    "todo",
+    "fixme",
+    "xxxx",
+    "****",
+    "....",
+    "dummy_token",
+    "fake_",
+    "not-a-real",
+    "notreal",
+    "not_real",
+    "to_be_",
+    "tbd",
+    "goes_here",
+    "goes-here",
+    "goeshere",
+    "<password>",
+    "<token>",
+    "foobar",
+    "lorem",
+    "abcdefgh",
+    "0123456789abcdef",
+    "deadbeef",
+    "sample-token",
+    "sample_token",
+    "test_token",
+    "some_token",
+    "some-token",
+    "somesecret",
+    "some-secret",
+    "some_secret",
+    "fill_in",
+    "fillme",
 ];
 /// What is a value of its kind in every language, and a secret in none.
 const LITERALS: &[&str] = &[
-    "null", "none", "nil", "true", "false", "undefined", "yes", "no", "on", "off", "empty", "void", "string", "str",
-    "text", "bool", "int", "number", "object", "any", "default", "unset", "optional", "required", "hidden", "disabled",
-    "enabled", "unknown", "n/a", "na", "basic", "bearer", "digest", "auto", "always", "never", "prompt", "ask", "stdin",
-    "self", "this", "char", "varchar", "byte", "bytes", "function", "async", "await", "return", "new",
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "undefined",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "empty",
+    "void",
+    "string",
+    "str",
+    "text",
+    "bool",
+    "int",
+    "number",
+    "object",
+    "any",
+    "default",
+    "unset",
+    "optional",
+    "required",
+    "hidden",
+    "disabled",
+    "enabled",
+    "unknown",
+    "n/a",
+    "na",
+    "basic",
+    "bearer",
+    "digest",
+    "auto",
+    "always",
+    "never",
+    "prompt",
+    "ask",
+    "stdin",
+    "self",
+    "this",
+    "char",
+    "varchar",
+    "byte",
+    "bytes",
+    "function",
+    "async",
+    "await",
+    "return",
+    "new",
 ];
 
 /// Whether `value` stands for a secret that is elsewhere.
@@ -42,9 +183,23 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
 pub(crate) fn is_made_up(token: &[u8]) -> bool {
     let lower = token.to_ascii_lowercase();
     let text = String::from_utf8_lossy(&lower);
-    ["example", "xxxxx", "00000000", "12345678", "abcdefgh", "placeholder", "redacted", "your_", "your-", "....", "****", "${", "{{"]
-        .iter()
-        .any(|it| text.contains(it))
+    [
+        "example",
+        "xxxxx",
+        "00000000",
+        "12345678",
+        "abcdefgh",
+        "placeholder",
+        "redacted",
+        "your_",
+        "your-",
+        "....",
+        "****",
+        "${",
+        "{{",
+    ]
+    .iter()
+    .any(|it| text.contains(it))
         || is_monotone(&lower)
 }
 
@@ -57,14 +212,20 @@ fn is_stand_in(text: &str) -> bool {
 fn is_bracketed(value: &[u8]) -> bool {
     matches!(
         (value.first(), value.last()),
-        (Some(b'<'), Some(b'>')) | (Some(b'['), Some(b']')) | (Some(b'{'), Some(b'}')) | (Some(b'%'), Some(b'%'))
+        (Some(b'<'), Some(b'>'))
+            | (Some(b'['), Some(b']'))
+            | (Some(b'{'), Some(b'}'))
+            | (Some(b'%'), Some(b'%'))
     )
 }
 
 fn is_shell_variable(value: &[u8]) -> bool {
     let Some(rest) = value.strip_prefix(b"$") else { return false };
     // `$apr1$…` and `$6$…` are password hashes, and a `$` further on is a password with a dollar in it.
-    !rest.is_empty() && rest.iter().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-' | b'>' | b'[' | b']'))
+    !rest.is_empty()
+        && rest
+            .iter()
+            .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'.' | b'-' | b'>' | b'[' | b']'))
 }
 
 /// One or two different characters, however long.
@@ -96,8 +257,21 @@ mod tests {
     #[test]
     fn what_stands_for_a_secret_is_no_secret() {
         for value in [
-            "${DB_PASSWORD}", "$DB_PASSWORD", "{{ secret }}", "<password>", "xxxxxxxx", "changeme", "your_api_key_here",
-            "null", "process.env.TOKEN", "%ENV%", "1234567890", "abcdefghijkl", "********", "EXAMPLEKEY", "ENC[AES256,x]",
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "{{ secret }}",
+            "<password>",
+            "xxxxxxxx",
+            "changeme",
+            "your_api_key_here",
+            "null",
+            "process.env.TOKEN",
+            "%ENV%",
+            "1234567890",
+            "abcdefghijkl",
+            "********",
+            "EXAMPLEKEY",
+            "ENC[AES256,x]",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }

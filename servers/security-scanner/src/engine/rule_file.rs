@@ -90,7 +90,8 @@ struct Entry {
 }
 
 /// Words one of which the name must hold besides the provider's, unless a rule says otherwise.
-const QUALIFIERS: &[&str] = &["key", "token", "secret", "pass", "pwd", "auth", "cred", "pat", "api", "access"];
+const QUALIFIERS: &[&str] =
+    &["key", "token", "secret", "pass", "pwd", "auth", "cred", "pat", "api", "access"];
 
 /// Parses and checks one file. `eager` also compiles every expression.
 pub(crate) fn parse(file: &str, text: &str, eager: bool) -> Result<Vec<Rule>, RuleError> {
@@ -99,7 +100,8 @@ pub(crate) fn parse(file: &str, text: &str, eager: bool) -> Result<Vec<Rule>, Ru
         line: span.map_or(1, |it| line_of(text, it.start)),
         reason,
     };
-    let parsed: RuleFile = toml::from_str(text).map_err(|error| at(error.span(), error.message().to_owned()))?;
+    let parsed: RuleFile =
+        toml::from_str(text).map_err(|error| at(error.span(), error.message().to_owned()))?;
     if parsed.rule.len() > RULES_MAX {
         return Err(at(None, format!("a file holds at most {RULES_MAX} rules")));
     }
@@ -127,12 +129,16 @@ fn build(entry: Entry, eager: bool) -> Result<Rule, String> {
     let allow: Vec<_> = entry.allow.iter().map(LazyRegex::new).collect();
     if eager {
         let main = match &matcher {
-            Matcher::Token { regex, .. } | Matcher::File { regex } | Matcher::Line { regex, .. } => Some(regex),
+            Matcher::Token { regex, .. } | Matcher::File { regex } | Matcher::Line { regex, .. } => {
+                Some(regex)
+            }
             Matcher::Assigned { value, .. } => Some(value),
             Matcher::Generic(_) | Matcher::Built(_) => None,
         };
         for regex in main.into_iter().chain(&allow) {
-            regex.check().map_err(|error| format!("the expression `{}` is wrong: {error}", regex.pattern()))?;
+            regex
+                .check()
+                .map_err(|error| format!("the expression `{}` is wrong: {error}", regex.pattern()))?;
         }
     }
     let path = entry.example_path.unwrap_or_else(|| "example.txt".into());
@@ -198,7 +204,8 @@ fn matcher(entry: &Entry) -> Result<Matcher, String> {
             let qualifiers = entry.qualifiers.clone();
             Matcher::Assigned {
                 value: LazyRegex::new(format!("^(?:{whole})$")),
-                qualifiers: qualifiers.unwrap_or_else(|| QUALIFIERS.iter().map(|it| (*it).to_owned()).collect()),
+                qualifiers: qualifiers
+                    .unwrap_or_else(|| QUALIFIERS.iter().map(|it| (*it).to_owned()).collect()),
             }
         }
         Kind::File => Matcher::File { regex: regex()? },

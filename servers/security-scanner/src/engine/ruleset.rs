@@ -101,7 +101,8 @@ impl RuleSet {
         for rule in &self.rules[own..] {
             let Some(reason) = self.failed_example(rule) else { continue };
             let quoted = format!("\"{}\"", rule.id);
-            let place = |(file, text): &(String, String)| Some((file.clone(), text.find(&quoted)?, text.clone()));
+            let place =
+                |(file, text): &(String, String)| Some((file.clone(), text.find(&quoted)?, text.clone()));
             let (file, offset, text) = user.iter().find_map(place).unwrap_or_default();
             return Err(RuleError { file, line: text[..offset].lines().count().max(1), reason });
         }
@@ -120,7 +121,9 @@ impl RuleSet {
         let excess = rule.negative.iter().find(|it| finds(it));
         missed
             .map(|it| format!("rule `{}` does not find its positive example `{}`", rule.id, it.template))
-            .or_else(|| excess.map(|it| format!("rule `{}` finds its negative example `{}`", rule.id, it.template)))
+            .or_else(|| {
+                excess.map(|it| format!("rule `{}` finds its negative example `{}`", rule.id, it.template))
+            })
     }
 }
 

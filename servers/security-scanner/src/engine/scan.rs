@@ -170,7 +170,10 @@ impl Job<'_> {
                 match worker.join() {
                     Ok(share) => shares.push(share),
                     // A worker that died has files on its conscience that nobody saw.
-                    Err(_) => shares.push(Share { coverage: Coverage { truncated: true, ..Default::default() }, ..Default::default() }),
+                    Err(_) => shares.push(Share {
+                        coverage: Coverage { truncated: true, ..Default::default() },
+                        ..Default::default()
+                    }),
                 }
             }
             shares
@@ -197,7 +200,9 @@ impl Job<'_> {
                     batch.push(path);
                 }
             }
-            if batch.len() == BATCH && send.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+            if batch.len() == BATCH
+                && send.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
+            {
                 break;
             }
         }
@@ -295,7 +300,8 @@ pub(crate) fn findings(job: &Job<'_>, path: &str, text: &[u8], hits: &[Hit]) -> 
         let secret = &text[hit.span.clone()];
         let (line, column) = lines.place(hit.span.start);
         let (end_line, end_column) = lines.clone().place(hit.span.end);
-        let status = if is_allowed(text, hit.span.start, &rule.id) { Status::Suppressed } else { Status::New };
+        let status =
+            if is_allowed(text, hit.span.start, &rule.id) { Status::Suppressed } else { Status::New };
         out.push(Finding {
             id: job.fingerprints.of(&rule.id, secret),
             rule: rule.id.clone(),

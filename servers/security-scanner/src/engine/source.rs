@@ -54,7 +54,12 @@ impl Root {
     }
 
     /// Reads the file at `relative` into `buffer`. On success the buffer holds text.
-    pub(crate) fn read(&self, relative: &Path, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<(), SkipReason> {
+    pub(crate) fn read(
+        &self,
+        relative: &Path,
+        max_bytes: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), SkipReason> {
         buffer.clear();
         read_text(self.file(relative).map_err(|error| reason(&error))?, max_bytes, buffer)
     }
@@ -90,8 +95,13 @@ fn reason(error: &io::Error) -> SkipReason {
         return SkipReason::Vanished;
     }
     match error.raw_os_error() {
-        Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() || code == rustix::io::Errno::XDEV.raw_os_error()
-            || code == rustix::io::Errno::NXIO.raw_os_error() => SkipReason::NotRegular,
+        Some(code)
+            if code == rustix::io::Errno::LOOP.raw_os_error()
+                || code == rustix::io::Errno::XDEV.raw_os_error()
+                || code == rustix::io::Errno::NXIO.raw_os_error() =>
+        {
+            SkipReason::NotRegular
+        }
         _ => SkipReason::Unreadable,
     }
 }
@@ -135,6 +145,7 @@ fn utf16(head: &[u8]) -> Option<fn([u8; 2]) -> u16> {
 fn decode_utf16(buffer: &mut Vec<u8>) {
     let Some(unit) = utf16(buffer) else { return };
     let units = buffer[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    let text: String = char::decode_utf16(units).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let text: String =
+        char::decode_utf16(units).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     *buffer = text.into_bytes();
 }

@@ -12,7 +12,8 @@ pub(crate) fn is_allowed(text: &[u8], start: usize, rule: &str) -> bool {
         let from = memchr::memrchr(b'\n', &text[..until]).map_or(0, |at| at + 1);
         &text[from..until]
     });
-    line_allows(&text[begin..end], rule) || above.is_some_and(|line| is_only_comment(line) && line_allows(line, rule))
+    line_allows(&text[begin..end], rule)
+        || above.is_some_and(|line| is_only_comment(line) && line_allows(line, rule))
 }
 
 fn line_allows(line: &[u8], rule: &str) -> bool {
@@ -26,7 +27,9 @@ fn line_allows(line: &[u8], rule: &str) -> bool {
 
 fn is_only_comment(line: &[u8]) -> bool {
     let head = line.trim_ascii_start();
-    [&b"#"[..], b"//", b"--", b";", b"<!--", b"/*", b"*", b"%", b"rem ", b"REM "].iter().any(|it| head.starts_with(it))
+    [&b"#"[..], b"//", b"--", b";", b"<!--", b"/*", b"*", b"%", b"rem ", b"REM "]
+        .iter()
+        .any(|it| head.starts_with(it))
 }
 
 #[cfg(test)]

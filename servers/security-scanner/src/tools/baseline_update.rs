@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use guard::path::Existing;
-use kernel::{CallContext, Caching, Effect, ErrorKind, Meta, Resource, Tool, ToolError, Trust};
+use kernel::{Caching, CallContext, Effect, ErrorKind, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,8 +67,11 @@ impl Tool for BaselineUpdate {
         let opened = target::open(&server.roots, "file_path", &self.file_path)?;
         let scanned = server.scan(opened, server.plan(Choice::new(self.scan_type)), cx).await?;
         if scanned.coverage.truncated {
-            return Err(ToolError::new(ErrorKind::ToolExecutionFailed, "the scan hit a bound, so a baseline of it would hide findings")
-                .hint("scan a smaller folder, or raise findings_max or files_max in the configuration"));
+            return Err(ToolError::new(
+                ErrorKind::ToolExecutionFailed,
+                "the scan hit a bound, so a baseline of it would hide findings",
+            )
+            .hint("scan a smaller folder, or raise findings_max or files_max in the configuration"));
         }
         let baseline = Baseline::of(key_id, &scanned.findings);
         place.write(&baseline.to_bytes(), Existing::Replace)?;

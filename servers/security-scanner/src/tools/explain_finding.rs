@@ -1,4 +1,4 @@
-use kernel::{CallContext, Caching, Effect, Meta, Resource, Tool, ToolError, Trust};
+use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +61,15 @@ impl Tool for ExplainFinding {
             Matcher::Assigned { value, .. } => {
                 format!("a name that holds a keyword is given a value of this form: {}", value.pattern())
             }
-            Matcher::File { regex } => format!("in files of certain names, text of this form: {}", regex.pattern()),
-            Matcher::Line { regex, .. } => format!("a line of this form outside comments: {}", regex.pattern()),
-            Matcher::Generic(_) => "a name that promises a credential is given a value that looks like one".into(),
+            Matcher::File { regex } => {
+                format!("in files of certain names, text of this form: {}", regex.pattern())
+            }
+            Matcher::Line { regex, .. } => {
+                format!("a line of this form outside comments: {}", regex.pattern())
+            }
+            Matcher::Generic(_) => {
+                "a name that promises a credential is given a value that looks like one".into()
+            }
             Matcher::Built(_) => "the structure is parsed and checked".into(),
         };
         Ok(Explanation {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kernel::{CallContext, Caching, Effect, Meta, Resource, Tool, ToolError, Trust};
+use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -85,7 +85,8 @@ impl Tool for FileSecurityScan {
             ..Choice::new(self.scan_type)
         };
         let known = self.baseline.as_deref();
-        let known = known.map(|it| Baseline::read(&server.roots, it, &server.fingerprints.key_id())).transpose()?;
+        let known =
+            known.map(|it| Baseline::read(&server.roots, it, &server.fingerprints.key_id())).transpose()?;
         let opened = target::open(&server.roots, "file_path", &self.file_path)?;
         let mut scanned = server.scan(opened, server.plan(choice), cx).await?;
         if let Some(known) = known {

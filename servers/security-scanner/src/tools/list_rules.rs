@@ -1,4 +1,4 @@
-use kernel::{CallContext, Caching, Effect, Meta, Resource, Tool, ToolError, Trust};
+use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

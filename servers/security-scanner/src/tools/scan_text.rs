@@ -1,4 +1,4 @@
-use kernel::{CallContext, Caching, Effect, Meta, Resource, Tool, ToolError, Trust};
+use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,13 @@ impl Tool for ScanText {
             let mut scan = FileScan::new(&rules, plan.wanted);
             let hits = scan.scan(&self.file_name, self.text.as_bytes());
             let report = |_, _| {};
-            let job = Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &report };
+            let job = Job {
+                rules: &rules,
+                fingerprints: &fingerprints,
+                plan: &plan,
+                cancel: &cancel,
+                report: &report,
+            };
             findings(&job, &self.file_name, self.text.as_bytes(), &hits)
         };
         let mut findings = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;

@@ -9,7 +9,8 @@ use crate::bench::Bench;
 async fn what_the_baseline_holds_is_known_and_what_it_lacks_is_new() {
     let bench = Bench::new().await;
     bench.file("a.env", "API_KEY=<alnum:32>\n");
-    let written = bench.call("baseline_update", json!({"file_path": ".", "baseline_path": "base.json"})).await.unwrap();
+    let written =
+        bench.call("baseline_update", json!({"file_path": ".", "baseline_path": "base.json"})).await.unwrap();
     assert_eq!(written["findings"], 1);
     let known = bench.scan(json!({"baseline": "base.json"})).await;
     assert_eq!((&known["statuses"], &known["verdict"]), (&json!({"known": 1}), &json!("findings")));
@@ -42,7 +43,11 @@ async fn nothing_but_a_baseline_of_ours_is_read_or_replaced() {
         let write = json!({"file_path": ".", "baseline_path": target});
         assert_eq!(bench.refusal("baseline_update", write).await.0, ErrorKind::ValidationFailed, "{target}");
         let read = json!({"file_path": ".", "scan_type": "all", "baseline": target});
-        assert_eq!(bench.refusal("file_security_scan", read).await.0, ErrorKind::ValidationFailed, "{target}");
+        assert_eq!(
+            bench.refusal("file_security_scan", read).await.0,
+            ErrorKind::ValidationFailed,
+            "{target}"
+        );
     }
     assert_eq!(std::fs::read(bench.root.path().join("notes.txt")).unwrap(), b"precious");
     let outside = json!({"file_path": ".", "baseline_path": "../base.json"});

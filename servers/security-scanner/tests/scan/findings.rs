@@ -17,8 +17,14 @@ async fn a_planted_token_is_found_in_its_place_and_never_shown() {
     let whole = report.to_string();
     assert!(!whole.contains(token) && !whole.contains(&token[4..30]), "{whole}");
     let finding = &report["findings"][0];
-    assert_eq!((&finding["location"]["column"], &finding["location"]["end_column"]), (&json!(14), &json!(54)));
-    assert_eq!((&finding["cwe"], &finding["status"], &report["verdict"]), (&json!("CWE-798"), &json!("new"), &json!("findings")));
+    assert_eq!(
+        (&finding["location"]["column"], &finding["location"]["end_column"]),
+        (&json!(14), &json!(54))
+    );
+    assert_eq!(
+        (&finding["cwe"], &finding["status"], &report["verdict"]),
+        (&json!("CWE-798"), &json!("new"), &json!("findings"))
+    );
     assert!(finding["confidence"].as_f64().unwrap() > 0.98, "the checksum holds");
 }
 
@@ -69,7 +75,11 @@ async fn a_cursor_of_another_result_is_refused() {
     bench.file("b.env", "API_KEY=<alnum:34>\n");
     for cursor in [page["next_cursor"].as_str().unwrap(), "nonsense", "x:y"] {
         let args = json!({"file_path": ".", "scan_type": "all", "cursor": cursor});
-        assert_eq!(bench.refusal("file_security_scan", args).await.0, ErrorKind::ValidationFailed, "{cursor}");
+        assert_eq!(
+            bench.refusal("file_security_scan", args).await.0,
+            ErrorKind::ValidationFailed,
+            "{cursor}"
+        );
     }
 }
 

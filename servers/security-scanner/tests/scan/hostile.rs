@@ -98,7 +98,10 @@ async fn keywords_alone_never_make_a_scan_quadratic() {
 async fn invalid_text_is_scanned_like_any_other() {
     let bench = Bench::new().await;
     bench.bytes("latin.txt", b"caf\xe9 \xff\xfe\nAPI_KEY=q8Zk2Lw9Xv4Tb7Rm1Ns6Hd3Jf5Gc0PyA\n");
-    let wide: Vec<u8> = "\u{feff}API_KEY=q8Zk2Lw9Xv4Tb7Rm1Ns6Hd3Jf5Gc0PyA\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> = "\u{feff}API_KEY=q8Zk2Lw9Xv4Tb7Rm1Ns6Hd3Jf5Gc0PyA\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     bench.bytes("wide.ps1", &wide);
     let mut found = places(&bench.scan(json!({})).await);
     found.sort();
@@ -115,7 +118,10 @@ async fn a_deep_tree_is_entered_to_its_bound_and_the_rest_is_named() {
     }
     fs::create_dir_all(&path).unwrap();
     let report = bench.scan(json!({})).await;
-    assert_eq!((&report["verdict"], &report["coverage"]["skipped_by_reason"]), (&json!("incomplete"), &json!({"unreadable": 1})));
+    assert_eq!(
+        (&report["verdict"], &report["coverage"]["skipped_by_reason"]),
+        (&json!("incomplete"), &json!({"unreadable": 1}))
+    );
 }
 
 #[tokio::test]
@@ -132,7 +138,9 @@ async fn nothing_outside_the_roots_or_protected_is_read() {
     let bench = Bench::new().await;
     bench.file("a.txt", "hello\n");
     bench.file("own/vault.env", LEAK);
-    for (path, reason) in [("../", "PATH_OUTSIDE_ROOT"), ("/etc", "PATH_OUTSIDE_ROOT"), ("nothing", "NOT_FOUND")] {
+    for (path, reason) in
+        [("../", "PATH_OUTSIDE_ROOT"), ("/etc", "PATH_OUTSIDE_ROOT"), ("nothing", "NOT_FOUND")]
+    {
         let args = json!({"file_path": path, "scan_type": "all"});
         assert_eq!(bench.refusal("file_security_scan", args).await.1, Some(reason), "{path}");
     }
@@ -156,6 +164,10 @@ async fn bad_arguments_are_refused_before_anything_is_read() {
         json!({"file_path": ".", "scan_type": "all", "min_confidence": 2}),
         json!({"file_path": ".", "scan_type": "all", "surprise": 1}),
     ] {
-        assert_eq!(bench.refusal("file_security_scan", args.clone()).await.0, ErrorKind::ValidationFailed, "{args}");
+        assert_eq!(
+            bench.refusal("file_security_scan", args.clone()).await.0,
+            ErrorKind::ValidationFailed,
+            "{args}"
+        );
     }
 }
