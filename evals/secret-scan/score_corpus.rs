@@ -94,8 +94,11 @@ fn detect_secrets(text: &str, tree: &Path) -> io::Result<Lines> {
     Ok(lines)
 }
 
+/// Peers print paths as they were given: absolute, or starting with the folder's own name.
 fn relative(path: &str, tree: &Path) -> String {
-    Path::new(path).strip_prefix(tree).unwrap_or(Path::new(path)).to_string_lossy().into_owned()
+    let path = Path::new(path);
+    let own = tree.file_name().map_or(path, Path::new);
+    path.strip_prefix(tree).or_else(|_| path.strip_prefix(own)).unwrap_or(path).to_string_lossy().into_owned()
 }
 
 fn score(labels: &[Label], found: &Lines) -> Value {

@@ -1,4 +1,5 @@
 //! Scans of real files through the mounted server.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its files has failed")]
 
 #[path = "scan/baseline.rs"]
 mod baseline;
