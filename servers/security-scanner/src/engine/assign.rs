@@ -240,6 +240,16 @@ impl Reader<'_> {
             at = self.blanks(at + 1);
         }
         at = self.wrapper(at);
+        // The first of a list: `tokens: ["v", …]`.
+        if self.at(at) == b'[' && matches!(self.at(at + 1), b'"' | b'\'') {
+            at += 1;
+        }
+        if let Some(entity) = ["&quot;", "&#34;", "&#39;"].iter().find(|it| self.starts(at, it)) {
+            let from = at + entity.len();
+            let roof = (from + VALUE_MAX).min(self.text.len());
+            let end = memchr::memchr2(b'&', b'\n', &self.text[from..roof])? + from;
+            return self.starts(end, entity).then_some((from..end, true));
+        }
         if self.at(at) == b'\\' && matches!(self.at(at + 1), b'"' | b'\'') {
             return self.escaped(at + 2, self.at(at + 1));
         }
@@ -260,6 +270,10 @@ impl Reader<'_> {
             || matches!(self.style, Style::Config | Style::Spaced)
                 && !(link == Link::Passed && self.at(from.saturating_sub(1)) == b',');
         (bare && link != Link::Compared).then(|| (self.bare(at), false))
+    }
+
+    fn starts(&self, at: usize, word: &str) -> bool {
+        self.text.get(at..).is_some_and(|rest| rest.starts_with(word.as_bytes()))
     }
 
     /// `String::from("v")`, `Some("v")`, `SecureString("v")`: calls that only wrap their text.
@@ -383,6 +397,8 @@ mod tests {
             ("a.sql", "ALTER USER a IDENTIFIED BY 'v1'"),
             (".netrc", "machine a login b password v1"),
             ("a.tf", "password = \"v1\""),
+            ("a.json", "\"passwords\": [\"v1\", \"v2\"]"),
+            ("a.html", "password = &quot;v1&quot;;"),
         ] {
             assert_eq!(value(text, path).as_deref(), Some("v1"), "{path}: {text}");
         }

@@ -24,7 +24,8 @@ pub(crate) struct Setting<'a> {
 /// How likely the value is a credential, 0 to 1; `None` when it plainly is not.
 pub(crate) fn judge(class: Class, setting: &Setting<'_>) -> Option<f32> {
     let value = &setting.text[setting.found.value.clone()];
-    if value.len() > 512 || is_placeholder(value) || is_structural(value) {
+    let is_call = !setting.found.quoted && value.contains(&b'(');
+    if value.len() > 512 || is_call || is_placeholder(value) || is_structural(value) {
         return None;
     }
     let confidence = match class {
@@ -81,6 +82,9 @@ fn is_type(value: &[u8]) -> bool {
 
 /// Several words with blanks between them.
 fn is_prose(value: &[u8]) -> bool {
+    if value.iter().filter(|it| !it.is_ascii()).count() * 2 > value.len() {
+        return true;
+    }
     let blanks = value.iter().filter(|it| it.is_ascii_whitespace()).count();
     blanks > 0 && !(value.len() >= 40 && blanks <= 3 && surprise(value) > RANDOM_BITS)
 }
@@ -97,6 +101,15 @@ fn is_hex_key(value: &[u8]) -> bool {
         && letters > 0
         && letters < value.len()
         && entropy(value) > 2.8
+}
+
+/// Twelve to fifteen hex digits, well mixed: too short to be sure.
+fn is_short_hex(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|it| it.is_ascii_digit()).count();
+    (12..16).contains(&value.len())
+        && value.iter().all(u8::is_ascii_hexdigit)
+        && digits >= 3
+        && digits + 3 <= value.len()
 }
 
 fn is_uuid(value: &[u8]) -> bool {
@@ -247,6 +260,9 @@ fn opaque(value: &[u8], setting: &Setting<'_>) -> Option<f32> {
     }
     if is_hex_key(value) {
         return Some(if value.len() >= 32 { 0.8 } else { 0.6 });
+    }
+    if is_short_hex(value) {
+        return Some(0.5);
     }
     let it = make(value);
     let surprise = surprise(value);

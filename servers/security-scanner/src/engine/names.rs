@@ -4,6 +4,7 @@ use super::rule::Class;
 
 const PASSWORD: &[&str] = &[
     "password",
+    "passwords",
     "passwd",
     "pwd",
     "pass",
