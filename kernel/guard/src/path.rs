@@ -25,7 +25,7 @@ mod tree;
 mod wording;
 
 pub use beneath::PathBeneath;
-pub use facts::{Facts, Kind};
+pub use facts::{Description, Facts, Kind};
 pub use folder::{Entry, Folder};
 pub use lexical::PATH_BYTES_MAX;
 pub use place::Place;

@@ -4,6 +4,8 @@
 //! to bytes and back, with a journal that can undo), `tools` (what a model can call).
 
 mod config;
+mod error;
+mod files;
 mod server;
 mod tools;
 

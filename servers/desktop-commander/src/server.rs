@@ -1,14 +1,15 @@
 //! The server: what it offers and what it opens at start.
 
-use guard::path::Roots;
-use kernel::{Server, ServerEntry, ServerFacts, StartContext, StartError, Toolbox};
+use std::sync::Arc;
 
-use crate::{DesktopConfig, tools};
+use guard::path::{Roots, RootsError};
+use kernel::{ErrorKind, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox};
+
+use crate::{DesktopConfig, error::FileError, files::Files, tools};
 
 /// This machine's files and programs, as far as the operator opened them.
 pub struct DesktopCommander {
-    /// The folders every path must be beneath.
-    pub(crate) roots: Roots,
+    files: Arc<Files>,
 }
 
 /// What the catalogue mounts.
@@ -29,15 +30,29 @@ impl Server for DesktopCommander {
     type Config = DesktopConfig;
 
     fn tools() -> Toolbox<Self> {
-        let toolbox = Toolbox::new();
-        let toolbox = tools::files(toolbox);
-        tools::exec(toolbox)
+        tools::exec(tools::files(Toolbox::new()))
     }
 
     async fn connect(config: DesktopConfig, start: StartContext) -> Result<Self, StartError> {
-        let refuse = |error: guard::path::RootsError| StartError::new(Self::FACTS.name, error.to_string());
-        let roots = Roots::open(&start.roots, &start.protected).map_err(refuse)?;
+        let refuse = |error: RootsError| StartError::new(Self::FACTS.name, error.to_string());
+        let mut protected = start.protected.clone();
+        // The journal holds earlier versions of files, and the trash; neither is a place for tools.
+        protected.push(start.state_dir.clone());
+        let roots = Roots::open(&start.roots, &protected).map_err(refuse)?;
         let roots = roots.narrowed(&config.roots).map_err(refuse)?;
-        Ok(Self { roots })
+        let files = Files::open(roots, config.files, &start.state_dir)?;
+        Ok(Self { files: Arc::new(files) })
+    }
+}
+
+impl DesktopCommander {
+    /// Does file work where it may block.
+    pub(crate) async fn with_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        let files = Arc::clone(&self.files);
+        let done = tokio::task::spawn_blocking(move || work(&files)).await;
+        done.map_err(|error| ToolError::wrap(ErrorKind::Internal, error))?.map_err(ToolError::from)
     }
 }

@@ -71,3 +71,16 @@ impl Facts {
         }
     }
 }
+
+/// One entry, described without opening it.
+#[derive(Debug)]
+pub struct Description {
+    /// Absolute, links in its folders resolved; a link itself is not followed.
+    pub absolute: std::path::PathBuf,
+    /// What the file system says.
+    pub facts: Facts,
+    /// Where it points, when it is a link.
+    pub link_target: Option<std::path::PathBuf>,
+    /// Why tools may not change it, if so.
+    pub unchangeable: Option<crate::Refusal>,
+}

@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fmt,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::ffi::OsStringExt},
     path::{Path, PathBuf},
 };
 
@@ -223,6 +223,11 @@ impl Place {
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(self.os(error)),
         }
+    }
+
+    pub(super) fn link_target(&self) -> Result<PathBuf, Refusal> {
+        let target = rustix::fs::readlinkat(&self.dir, &self.name, Vec::new()).map_err(|it| self.os(it))?;
+        Ok(OsString::from_vec(target.into_bytes()).into())
     }
 
     pub(super) fn require_parents(&self) -> Result<(), Refusal> {

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Access, PathBeneath, Place, lexical, locate, wording};
+use super::{Access, Description, Kind, PathBeneath, Place, lexical, locate, wording};
 use crate::Refusal;
 
 /// Why the roots could not be opened.
@@ -176,6 +176,31 @@ impl Roots {
     pub fn place(&self, field: &str, path: &str) -> Result<Place, Refusal> {
         let (root, relative) = self.map(field, None, path, Access::Write)?;
         locate::place(field, root, &relative, Access::Write, &self.rules)
+    }
+
+    /// Describes what is at `path`; a link is described, not followed.
+    ///
+    /// # Errors
+    /// As [`Roots::resolve_readable`], but links, devices, pipes and sockets can be described.
+    pub fn describe(&self, field: &str, path: &str) -> Result<Description, Refusal> {
+        let (root, relative) = self.map(field, None, path, Access::Read)?;
+        if lexical::split_last(&relative).is_none() {
+            let found = locate::existing(field, root, &relative, &self.rules)?;
+            let (absolute, facts) = (found.absolute().to_owned(), *found.facts());
+            let unchangeable = Some(wording::root_itself(field));
+            return Ok(Description { absolute, facts, link_target: None, unchangeable });
+        }
+        let place = locate::place(field, root, &relative, Access::Read, &self.rules)?;
+        let facts = place.now()?.filter(|_| !place.lacks_parents());
+        let facts = facts.ok_or_else(|| wording::not_found(field))?;
+        let link_target = if facts.kind == Kind::Link { Some(place.link_target()?) } else { None };
+        let changeable = self.place(field, path).and_then(|place| place.refuse_unchangeable());
+        Ok(Description {
+            absolute: place.absolute().to_owned(),
+            facts,
+            link_target,
+            unchangeable: changeable.err(),
+        })
     }
 
     /// Answers whether a path argument of another program is beneath a root, and where it really is.
