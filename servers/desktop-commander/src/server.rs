@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use guard::path::{Roots, RootsError};
-use kernel::{ErrorKind, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox};
+use kernel::{
+    ErrorKind, Health, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox,
+};
 
 use crate::{DesktopConfig, error::FileError, files::Files, tools};
 
@@ -42,6 +44,21 @@ impl Server for DesktopCommander {
         let roots = roots.narrowed(&config.roots).map_err(refuse)?;
         let files = Files::open(roots, config.files, &start.state_dir)?;
         Ok(Self { files: Arc::new(files) })
+    }
+
+    async fn health(&self) -> Health {
+        if self.files.roots().first().is_some() {
+            return Health::Ready;
+        }
+        Health::Unavailable("no folder is open to tools; add one to `roots`".into())
+    }
+
+    async fn complete(&self, _tool: &str, argument: &str, prefix: &str) -> Vec<String> {
+        if !argument.ends_with("path") && argument != "working_directory" {
+            return Vec::new();
+        }
+        let prefix = prefix.to_owned();
+        self.with_files(move |files| Ok(files.suggest(&prefix))).await.unwrap_or_default()
     }
 }
 

@@ -5,6 +5,7 @@ mod create_directory;
 mod delete_path;
 mod edit_file;
 mod get_path_info;
+pub(crate) mod lean;
 mod list_changes;
 mod list_directory;
 mod move_path;
