@@ -30,7 +30,7 @@ pub(crate) fn document(engine: &EngineFacts, coverage: &Coverage, findings: &[Fi
                 "semanticVersion": engine.version,
                 "rules": rules.into_values().collect::<Vec<_>>(),
             }},
-            "columnKind": "utf16CodeUnits",
+            "columnKind": "unicodeCodePoints",
             "invocations": [{ "executionSuccessful": coverage.is_complete() }],
             "results": results,
         }],
@@ -68,7 +68,7 @@ fn result(finding: &Finding, order: &[&str]) -> Value {
                 "endColumn": place.end_column,
             },
         }}],
-        "rank": f64::from(finding.confidence) * 100.0,
+        "rank": finding.confidence * 100.0,
     });
     if finding.status == Status::Suppressed {
         result["suppressions"] = json!([{ "kind": "inSource" }]);

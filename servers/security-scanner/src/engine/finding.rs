@@ -17,7 +17,7 @@ pub struct Finding {
     /// How bad it is if real.
     pub severity: Severity,
     /// How likely it is real, 0 to 1.
-    pub confidence: f32,
+    pub confidence: f64,
     /// For example `CWE-798`.
     pub cwe: String,
     /// Where.
@@ -30,18 +30,18 @@ pub struct Finding {
     pub status: Status,
 }
 
-/// A range of characters in a file, counted from 1; the end column is exclusive.
+/// A range of characters in a file, counted from 1; the end is exclusive.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Location {
     /// Relative to the scanned folder.
     pub path: String,
     /// First line.
     pub line: u32,
-    /// First column, in bytes.
+    /// First column, in characters.
     pub column: u32,
     /// Last line.
     pub end_line: u32,
-    /// Column after the last byte.
+    /// Column after the last character.
     pub end_column: u32,
 }
 

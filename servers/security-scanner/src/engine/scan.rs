@@ -290,7 +290,7 @@ impl<'a> Worker<'a> {
 
 /// Makes findings of hits, dropping what the plan does not ask for.
 pub(crate) fn findings(job: &Job<'_>, path: &str, text: &[u8], hits: &[Hit]) -> Vec<Finding> {
-    let mut lines = Lines { text, offset: 0, line: 1, start: 0 };
+    let mut lines = Lines { text, offset: 0, line: 1, column: 1 };
     let mut out = Vec::with_capacity(hits.len());
     for hit in hits {
         let rule = &job.rules.rules[usize::from(hit.rule)];
@@ -307,7 +307,7 @@ pub(crate) fn findings(job: &Job<'_>, path: &str, text: &[u8], hits: &[Hit]) -> 
             rule: rule.id.clone(),
             title: rule.title.clone(),
             severity: rule.severity,
-            confidence: (hit.confidence * 100.0).round() / 100.0,
+            confidence: (f64::from(hit.confidence) * 100.0).round() / 100.0,
             cwe: format!("CWE-{}", rule.cwe),
             location: Location { path: path.to_owned(), line, column, end_line, end_column },
             message: rule.description.clone(),
@@ -324,27 +324,49 @@ fn snippet(code: &[u8]) -> String {
     text.trim().to_owned()
 }
 
-/// Counts lines forward from the last place asked for.
+/// Counts lines and characters forward from the last place asked for, so that a file is counted once.
 #[derive(Clone)]
 struct Lines<'t> {
     text: &'t [u8],
     offset: usize,
     line: u32,
-    start: usize,
+    column: u32,
 }
 
 impl Lines<'_> {
     fn place(&mut self, offset: usize) -> (u32, u32) {
-        for at in memchr::memchr_iter(b'\n', &self.text[self.offset..offset]) {
-            self.line += 1;
-            self.start = self.offset + at + 1;
+        let mut rest = &self.text[self.offset..offset];
+        if let Some(last) = memchr::memrchr(b'\n', rest) {
+            self.line += count(memchr::memchr_iter(b'\n', rest).count());
+            self.column = 1;
+            rest = &rest[last + 1..];
         }
+        // Every byte but the following ones of a UTF-8 character begins one.
+        self.column = self.column.saturating_add(count(rest.iter().filter(|it| *it & 0xc0 != 0x80).count()));
         self.offset = offset;
-        (self.line, u32::try_from(offset - self.start + 1).unwrap_or(u32::MAX))
+        (self.line, self.column)
     }
+}
+
+fn count(many: usize) -> u32 {
+    u32::try_from(many).unwrap_or(u32::MAX)
 }
 
 /// A path for people and JSON, with forward slashes and nothing that could be taken for control text.
 fn shown(path: &Path) -> String {
     path.to_string_lossy().chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters() {
+        let text = "a\n\u{e9}\u{4e16}b\n\nc".as_bytes();
+        let mut lines = Lines { text, offset: 0, line: 1, column: 1 };
+        for (offset, place) in [(0, (1, 1)), (2, (2, 1)), (7, (2, 3)), (8, (2, 4)), (10, (4, 1))] {
+            assert_eq!(lines.place(offset), place, "{offset}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Explanation {
     family: Family,
     severity: Severity,
     /// Before the value itself was looked at.
-    base_confidence: f32,
+    base_confidence: f64,
     cwe: String,
     meaning: String,
     fix: String,
@@ -77,7 +77,7 @@ impl Tool for ExplainFinding {
             title: rule.title.clone(),
             family: rule.family,
             severity: rule.severity,
-            base_confidence: rule.confidence,
+            base_confidence: (f64::from(rule.confidence) * 100.0).round() / 100.0,
             cwe: format!("CWE-{}", rule.cwe),
             meaning: rule.description.clone(),
             fix: rule.fix.clone(),
