@@ -185,7 +185,7 @@ impl<'r> FileScan<'r> {
         let to = memchr::memchr(b'\n', &pass.text[hit.end..]).map_or(pass.text.len(), |at| hit.end + at);
         let to = to.min(hit.end + LINE_MAX);
         let input = Input::new(pass.text).span(from..to);
-        let Some((whole, _)) = self.captures(index, regex, input) else { return };
+        let Some((whole, shown)) = self.captures(index, regex, input) else { return };
         let before = &pass.text[from..whole.start];
         if in_comment(before, line_comment(pass.kind)) || in_code && in_string(before) {
             return;
@@ -194,7 +194,7 @@ impl<'r> FileScan<'r> {
         if rule.allow.iter().any(|it| it.get().is_match(Input::new(pass.text).span(from..to))) {
             return;
         }
-        pass.hits.push(Hit { rule: index, span: whole, confidence: rule.confidence });
+        pass.hits.push(Hit { rule: index, span: shown, confidence: rule.confidence });
     }
 
     fn generic(&mut self, pass: &mut Pass<'_>, hit: Range<usize>) {
