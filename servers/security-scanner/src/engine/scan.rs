@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     coverage::Coverage,
-    file_scan::{FileScan, HITS_MAX, Hit},
+    file_scan::{FileScan, Hit},
     finding::{Finding, Location, Status, mask},
     fingerprint::Fingerprints,
     rule::{Family, Severity},
@@ -282,7 +282,7 @@ impl<'a> Worker<'a> {
     fn text(&mut self, path: &str, bytes: u64) {
         self.share.coverage.scanned(bytes);
         let hits = self.scan.scan(path, &self.buffer);
-        if hits.len() == HITS_MAX {
+        if self.scan.was_cut {
             self.share.coverage.truncated = true;
         }
         for finding in findings(self.job, path, &self.buffer, &hits) {
