@@ -112,15 +112,22 @@ fn many_power_cuts_lose_no_answered_call() {
     assert_eq!(outcomes.len(), answered, "every call whose answer was seen is in the record");
 }
 
+/// Serves in a way that lets the file size limit be changed: writes beyond it fail, as on a full disk. Without the
+/// trap the system would end the program instead.
+#[track_caller]
+fn serve_on_a_small_disk(site: &Site) -> Serving {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(blackbox::binary());
+    Serving::start(site.around(shell, &site.admin, &["serve", "--listen", "127.0.0.1:0"]))
+}
+
 #[test]
 fn a_full_disk_means_refusal_not_silence() {
     let site = Site::new();
-    // A file may not grow any further: writes fail as on a full disk. Without the trap the system would end the program.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(blackbox::binary());
-    let serving = Serving::start(site.around(shell, &site.admin, &["serve", "--listen", "127.0.0.1:0"]));
+    let serving = serve_on_a_small_disk(&site);
     let write = |name: &str| {
-        serving.call(&site.admin, WRITE, json!({ "file_path": site.path(name), "content": "x".repeat(100) }))
+        let arguments = json!({ "file_path": site.path(name), "content": "x".repeat(100) });
+        serving.call(&site.admin, WRITE, arguments)
     };
     assert_ne!(write("before.txt")["isError"], true);
 
@@ -128,14 +135,28 @@ fn a_full_disk_means_refusal_not_silence() {
     let refused = write("during.txt");
     assert_eq!(refused["_meta"]["core-mcp/error"]["code"], "audit_unavailable", "{refused}");
     assert!(!site.root().join("during.txt").exists(), "what cannot be recorded does not happen");
-    let ready =
-        serving.connect().exchange(&format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", serving.address), b"");
-    assert_eq!(ready.status, 503, "a server that refuses everything is not ready: {ready:?}");
 
     limit_file_size(&serving, "unlimited:unlimited");
     soon("calls work again once there is room", || write("after.txt")["isError"] != true);
     assert_eq!(serving.stop(), 0);
     verified(&site);
+}
+
+#[test]
+fn a_server_that_can_record_nothing_is_not_ready() {
+    let site = Site::new();
+    let serving = serve_on_a_small_disk(&site);
+    let ready = || {
+        let head = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", serving.address);
+        serving.connect().exchange(&head, b"").status
+    };
+    assert_eq!(ready(), 200);
+    limit_file_size(&serving, "4096:unlimited");
+    let refused = serving.call(&site.admin, READ, json!({ "file_path": site.path("note.txt") }));
+    assert_eq!(refused["_meta"]["core-mcp/error"]["code"], "audit_unavailable", "{refused}");
+    soon("it says so", || ready() == 503);
+    limit_file_size(&serving, "unlimited:unlimited");
+    soon("it is ready again", || ready() == 200);
 }
 
 #[track_caller]
