@@ -25,9 +25,11 @@ impl Refusal {
 
 impl From<Refusal> for ToolError {
     fn from(refusal: Refusal) -> Self {
-        Self::new(ErrorKind::ValidationFailed, refusal.rule)
-            .reason(refusal.code)
-            .field(refusal.field)
-            .hint(refusal.fix)
+        let kind = match refusal.code {
+            "NOT_FOUND" => ErrorKind::NotFound,
+            "OS_REFUSED" => ErrorKind::ToolExecutionFailed,
+            _ => ErrorKind::ValidationFailed,
+        };
+        Self::new(kind, refusal.rule).reason(refusal.code).field(refusal.field).hint(refusal.fix)
     }
 }

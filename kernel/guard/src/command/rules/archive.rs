@@ -1,0 +1,203 @@
+//! Programs that pack and unpack.
+
+use super::{Program, Verdict};
+use crate::{
+    Refusal,
+    command::{
+        call::Call,
+        cli::{Cli, Operands, stands_for},
+    },
+};
+
+const COMPRESS: Cli = Cli { text: &["-S", "--suffix"], ..Cli::plain(Operands::Write) };
+const ZIP: Cli = Cli {
+    refuse: &[
+        ("-TT", "it starts another program"),
+        ("-T", "it starts another program"),
+        ("--unzip-command", "it starts another program"),
+        ("-m", "it removes the files it packs"),
+        ("--move", "it removes the files it packs"),
+    ],
+    text: &["-x", "-i", "-n", "-t", "-P", "--exclude", "--include"],
+    read: &[],
+    write: &["-b", "-O", "--out", "--output-file"],
+    operands: Operands::WriteThenRead,
+};
+const UNZIP: Cli = Cli {
+    refuse: &[("-:", "it lets an archive climb out of the folder")],
+    text: &["-P", "-x"],
+    write: &["-d"],
+    ..Cli::plain(Operands::ReadThenText)
+};
+
+/// The family.
+pub(super) const PROGRAMS: &[Program] = &[
+    Program::table("bzip2", "archive.compress", &COMPRESS),
+    Program::table("gunzip", "archive.compress", &COMPRESS),
+    Program::table("gzip", "archive.compress", &COMPRESS),
+    Program::own("tar", "archive.tar", tar),
+    Program::table("unzip", "archive.unzip", &UNZIP),
+    Program::table("xz", "archive.compress", &COMPRESS),
+    Program::harmless("zcat", "archive.read", &Cli::plain(Operands::Read)),
+    Program::table("zip", "archive.zip", &ZIP),
+    Program::table("zstd", "archive.compress", &Cli { write: &["-o"], ..Cli::plain(Operands::Write) }),
+];
+
+const TAR_REFUSED: &[(&str, &str)] = &[
+    ("-I", "it starts another program"),
+    ("-F", "it starts another program"),
+    ("-P", "it lets an archive climb out of the folder"),
+    ("-M", "volumes may start another program"),
+    ("--absolute-names", "it lets an archive climb out of the folder"),
+    ("--checkpoint", "its actions start other programs"),
+    ("--checkpoint-action", "it starts another program"),
+    ("--to-command", "it starts another program"),
+    ("--use-compress-program", "it starts another program"),
+    ("--info-script", "it starts another program"),
+    ("--new-volume-script", "it starts another program"),
+    ("--multi-volume", "volumes may start another program"),
+    ("--rsh-command", "it starts another program"),
+    ("--rmt-command", "it starts another program"),
+    ("--remove-files", "it removes the files it packs"),
+];
+
+/// Short options with a value.
+const TAR_VALUED: &str = "bfgCHKLNTVX";
+
+/// Long options that can stand for something refused only by a longer name of their own.
+const TAR_WORDS: &[&str] = &[
+    "--to-stdout",
+    "--no-recursion",
+    "--exclude",
+    "--file",
+    "--directory",
+    "--files-from",
+    "--exclude-from",
+];
+
+fn tar(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
+    let mut tar = Tar { writes_archive: false, unpacks: false, folder: None };
+    let args = call.args.clone();
+    let mut rest = args.iter();
+    let mut operands = Vec::new();
+    let mut first = true;
+    while let Some(arg) = rest.next() {
+        if arg.starts_with("--") && arg.len() > 2 {
+            tar.long(call, arg, &mut rest)?;
+        } else if let Some(letters) =
+            arg.strip_prefix('-').filter(|it| !it.is_empty() && !it.starts_with('-'))
+        {
+            tar.cluster(call, letters, &mut rest)?;
+        } else if first {
+            // `tar czf out.tgz dir`: the letters come first, then their values in the same order.
+            for letter in arg.chars() {
+                tar.cluster(call, &letter.to_string(), &mut rest)?;
+            }
+        } else {
+            operands.push(arg);
+        }
+        first = false;
+    }
+    if tar.unpacks {
+        let folder = tar.folder.take();
+        if folder.is_none() {
+            call.write(".")?;
+        }
+    } else {
+        for operand in operands {
+            call.loose(operand)?;
+            if tar.writes_archive {
+                call.read(operand)?;
+            }
+        }
+    }
+    if !args.is_empty() && !args[0].starts_with("--version") && tar.unpacks {
+        // As root tar would give files away; elsewhere it is the default.
+        call.args.push("--no-same-owner".into());
+    }
+    Ok(Verdict::Fine)
+}
+
+struct Tar {
+    writes_archive: bool,
+    unpacks: bool,
+    folder: Option<String>,
+}
+
+impl Tar {
+    fn cluster<'a>(
+        &mut self,
+        call: &mut Call<'_>,
+        letters: &str,
+        rest: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), Refusal> {
+        for (at, letter) in letters.char_indices() {
+            let name = format!("-{letter}");
+            if let Some((_, why)) = TAR_REFUSED.iter().find(|(flag, _)| *flag == name) {
+                return Err(call.refuse(&name, why, "leave the option out"));
+            }
+            if !TAR_VALUED.contains(letter) {
+                self.mode(letter);
+                continue;
+            }
+            let attached = &letters[at + letter.len_utf8()..];
+            let value = if attached.is_empty() { rest.next().cloned() } else { Some(attached.to_owned()) };
+            return self.value(call, &name, value);
+        }
+        Ok(())
+    }
+
+    fn long<'a>(
+        &mut self,
+        call: &mut Call<'_>,
+        arg: &str,
+        rest: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), Refusal> {
+        let (name, attached) = match arg.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (arg, None),
+        };
+        if !TAR_WORDS.contains(&name)
+            && let Some((_, why)) = TAR_REFUSED.iter().find(|(flag, _)| stands_for(name, flag))
+        {
+            return Err(call.refuse(name, why, "leave the option out"));
+        }
+        match name {
+            "--create" | "--append" | "--update" => self.mode('c'),
+            "--extract" | "--get" => self.mode('x'),
+            _ => {}
+        }
+        for (long, short) in
+            [("--file", "-f"), ("--directory", "-C"), ("--files-from", "-T"), ("--exclude-from", "-X")]
+        {
+            if stands_for(name, long) {
+                let value = attached.or_else(|| rest.next().cloned());
+                return self.value(call, short, value);
+            }
+        }
+        attached.map_or(Ok(()), |value| call.loose(&value))
+    }
+
+    fn mode(&mut self, letter: char) {
+        self.writes_archive |= matches!(letter, 'c' | 'r' | 'u' | 'A');
+        self.unpacks |= letter == 'x';
+    }
+
+    fn value(&mut self, call: &mut Call<'_>, name: &str, value: Option<String>) -> Result<(), Refusal> {
+        let Some(value) = value else { return Ok(()) };
+        match name {
+            "-f" if value.contains(':') => {
+                Err(call.refuse(&value, "a colon names another machine", "name a local file"))
+            }
+            // The mode may come later, so the stricter check is made.
+            "-f" if self.unpacks => call.read(&value),
+            "-f" => call.write(&value),
+            "-C" => {
+                self.folder = Some(value.clone());
+                call.write(&value)
+            }
+            "-T" | "-X" | "-g" => call.read(&value),
+            _ => Ok(()),
+        }
+    }
+}

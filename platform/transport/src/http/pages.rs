@@ -1,0 +1,72 @@
+//! The small pages beside the protocol: health, metrics and the protected-resource document.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{HeaderValue, StatusCode, header, request::Parts};
+use pipeline::{Door, Scope};
+use serde_json::json;
+
+use super::{
+    Http,
+    reply::{HttpReply, json, refusal, text},
+};
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The media type of OpenMetrics text.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+impl Http {
+    /// A page for this path, if it is one of ours.
+    pub(crate) fn page(self: &Arc<Self>, peer: IpAddr, parts: &Parts) -> Option<HttpReply> {
+        let path = parts.uri.path();
+        let reply = match path {
+            "/healthz" => text(StatusCode::OK, "alive\n"),
+            "/readyz" if self.draining.is_cancelled() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            "/readyz" => text(StatusCode::OK, "ready\n"),
+            "/metrics" => self.metrics(peer, parts),
+            _ => {
+                let resource = path.strip_prefix(WELL_KNOWN)?;
+                if !(resource.is_empty() || resource.starts_with('/')) {
+                    return None;
+                }
+                self.protected_resource(parts, resource)
+            }
+        };
+        Some(if matches!(parts.method, http::Method::GET | http::Method::HEAD) {
+            reply
+        } else {
+            super::routes::wrong_method("GET, HEAD")
+        })
+    }
+
+    /// RFC 9728: what this resource is and who issues tokens for it.
+    fn protected_resource(&self, parts: &Parts, path: &str) -> HttpReply {
+        let document = json!({
+            "resource": format!("{}{path}", self.base_url(&parts.headers)),
+            "resource_name": self.wire.config.server.title,
+            "authorization_servers": self.config.authorization_servers,
+            "bearer_methods_supported": ["header"],
+        });
+        json(StatusCode::OK, document.to_string())
+    }
+
+    /// Counters name every server, so they are for those who may read every server.
+    fn metrics(self: &Arc<Self>, peer: IpAddr, parts: &Parts) -> HttpReply {
+        let caller = match self.authenticate(peer, &parts.uri, &parts.headers) {
+            Ok((caller, _)) => caller,
+            Err(reply) => return *reply,
+        };
+        let gate = &self.wire.gate;
+        let readable =
+            gate.servers(&caller, &Scope::default(), Door::Http).map_or(0, |servers| servers.len());
+        if readable < gate.registry().mounts().len() {
+            self.denied.charge(self.denied.caller(&caller.principal().id));
+            let words = "metrics need `read` on every server";
+            return refusal(StatusCode::FORBIDDEN, "insufficient_scope", words);
+        }
+        let mut reply = json(StatusCode::OK, gate.metrics().encode());
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+        reply
+    }
+}

@@ -1,0 +1,156 @@
+//! Answers MCP messages, whichever door they came through.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use pipeline::{Door, Gate, Scope, Verified};
+use protocol::{Fault, Id, Naming, Params, Revision, Sealer, write_error, write_result};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::listing::Listings;
+use crate::WireConfig;
+
+mod asker;
+mod calls;
+mod completion;
+mod handshake;
+mod listen;
+mod listing;
+mod resources;
+mod session;
+
+pub(crate) use listen::{Watch, watch};
+pub(crate) use session::{Opened, Session, Sessions};
+
+/// Messages we may queue for one stream before progress is dropped.
+pub(crate) const OUTBOX_MESSAGES_MAX: usize = 64;
+
+/// The dispatcher: one per process, shared by all doors.
+pub struct Wire {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) config: WireConfig,
+    pub(crate) sealer: Sealer,
+    listings: Listings,
+}
+
+/// The circumstances of one request.
+pub(crate) struct Exchange {
+    /// Who asks; proven at the door.
+    pub(crate) caller: Verified,
+    /// What the route is about.
+    pub(crate) scope: Scope,
+    /// Which door.
+    pub(crate) door: Door,
+    /// Which protocol.
+    pub(crate) revision: Revision,
+    /// The legacy session, if there is one.
+    pub(crate) session: Option<Arc<Session>>,
+    /// Where messages go that precede the answer; `None` when the client cannot take any.
+    pub(crate) outbox: Option<mpsc::Sender<Bytes>>,
+    /// Fires when the client cancels.
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Exchange {
+    fn naming(&self) -> Naming {
+        if self.scope.server.is_some() { Naming::Bare } else { Naming::Qualified }
+    }
+}
+
+/// An answer, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    /// One JSON-RPC response.
+    pub(crate) body: Vec<u8>,
+    /// The HTTP status that goes with it.
+    pub(crate) status: u16,
+    /// True when the caller was not allowed to do it; counts against the flood limit.
+    pub(crate) denied: bool,
+}
+
+impl Reply {
+    pub(crate) fn fine(body: Vec<u8>) -> Self {
+        Self { body, status: 200, denied: false }
+    }
+
+    pub(crate) fn fault(id: Option<&Id>, fault: &Fault, revision: Revision) -> Self {
+        Self { body: write_error(id, fault), status: fault.http_status(revision), denied: false }
+    }
+}
+
+/// How a request goes on once it has been read.
+pub(crate) enum Work {
+    /// Answered already.
+    Ready(Reply),
+    /// Takes time.
+    Later(Later),
+}
+
+/// A request that takes time. Dropping it means that the client is gone.
+pub(crate) struct Later {
+    /// Ends with the answer.
+    pub(crate) reply: BoxFuture<'static, Reply>,
+    /// Whether a client that goes away takes the work with it. Work that destroys is finished instead.
+    pub(crate) ends_with_client: bool,
+}
+
+impl Wire {
+    /// A dispatcher over `gate`.
+    pub fn new(gate: Arc<Gate>, config: WireConfig) -> Arc<Self> {
+        let sealer = Sealer::new(&config.seal_key);
+        Arc::new(Self { gate, config, sealer, listings: Listings::default() })
+    }
+
+    /// Starts on one request. Everything it needs is taken from `params` before this returns.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        id: Id,
+        method: &str,
+        params: &Params<'_>,
+        exchange: Exchange,
+    ) -> Work {
+        let revision = exchange.revision;
+        self.route(&id, method, params, exchange)
+            .unwrap_or_else(|fault| Work::Ready(Reply::fault(Some(&id), &fault, revision)))
+    }
+
+    fn route(
+        self: &Arc<Self>,
+        id: &Id,
+        method: &str,
+        params: &Params<'_>,
+        exchange: Exchange,
+    ) -> Result<Work, Fault> {
+        let revision = exchange.revision;
+        let result = match (method, revision.is_modern()) {
+            ("tools/call", _) => return self.call_tool(id, params, exchange).map(Work::Later),
+            ("tools/list", _) => {
+                return self.list_tools(id, params, &exchange).map(|body| Work::Ready(Reply::fine(body)));
+            }
+            ("resources/list", _) => return Ok(Work::Later(self.list_resources(id, exchange))),
+            ("resources/read", _) => return self.read_resource(id, params, exchange).map(Work::Later),
+            ("resources/templates/list", _) => resources::templates(revision),
+            ("completion/complete", _) => return self.complete(id, params, exchange).map(Work::Later),
+            ("server/discover", true) => self.discover(),
+            ("ping", false) => json!({}),
+            // Not declared, as there are none; older clients ask all the same.
+            ("prompts/list", false) => json!({ "prompts": [] }),
+            ("logging/setLevel", false) => handshake::set_level(params)?,
+            _ => return Err(Fault::method_not_found(method)),
+        };
+        Ok(Work::Ready(self.fine(id, &result, revision)))
+    }
+
+    fn fine(&self, id: &Id, result: &Value, revision: Revision) -> Reply {
+        Reply::fine(write_result(id, result, revision, &self.config.server))
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
