@@ -82,7 +82,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
         if line.trim_end().ends_with(['}', ';']) {
             continue;
         }
-        if let Some(length) = lines[start..].iter().position(|it| is_end(it)) {
+        if let Some(length) = lines[start..].iter().position(is_end) {
             found.push((name, length + 1));
         }
     }
