@@ -37,11 +37,14 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process with this word in its command line runs.
-fn runs(word: &str) -> bool {
+/// Whether a `sleep` of so many seconds runs.
+fn sleeps(seconds: &str) -> bool {
     let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
     let mut lines = processes.filter_map(|it| fs::read_to_string(it.path().join("cmdline")).ok());
-    lines.any(|it| it.split('\0').any(|part| part == word))
+    lines.any(|it| {
+        let words: Vec<&str> = it.split('\0').collect();
+        words[0].ends_with("sleep") && words.get(1) == Some(&seconds)
+    })
 }
 
 #[track_caller]
@@ -62,10 +65,10 @@ fn verified(site: &Site) -> u64 {
 fn a_power_cut_in_the_middle_of_a_command_leaves_a_complete_record() {
     let site = Site::new();
     let serving = site.serve();
-    let _waiting = begin(&serving, &site, "sleep 4242");
-    soon("the command runs", || runs("4242"));
+    let _waiting = begin(&serving, &site, "sleep 57");
+    soon("the command runs", || sleeps("57"));
     serving.kill();
-    soon("what it had started ends with it", || !runs("4242"));
+    soon("what it had started ends with it", || !sleeps("57"));
 
     let serving = site.serve();
     verified(&site);
@@ -330,10 +333,10 @@ fn a_record_that_was_changed_is_found() {
 fn a_stop_lets_running_work_end_or_ends_it_and_says_so() {
     let site = Site::new();
     let serving = site.serve();
-    let _waiting = begin(&serving, &site, "sleep 4343");
-    soon("the command runs", || runs("4343"));
+    let _waiting = begin(&serving, &site, "sleep 58");
+    soon("the command runs", || sleeps("58"));
     assert_eq!(serving.stop(), 0);
-    soon("what it had started is gone", || !runs("4343"));
+    soon("what it had started is gone", || !sleeps("58"));
     verified(&site);
     let outcomes = records(&site, &["--tool", "execute_command", "--phase", "outcome"]);
     assert_eq!(outcomes.len(), 1, "the end is recorded: {outcomes:?}");

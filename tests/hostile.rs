@@ -253,7 +253,7 @@ fn cancelling_by_hanging_up_frees_the_place() {
     let call = message(
         "tools/call",
         json!({ "name": name, "arguments": {
-            "command": "sleep 300", "working_directory": site.root(),
+            "command": "sleep 59", "working_directory": site.root(),
         }}),
     );
     let head = post("/mcp", &serving.address, &site.admin, "tools/call", name);
