@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -431,4 +431,50 @@ fn reading_stops_at_the_limit() {
     assert_eq!(big.read(1000).unwrap_err().code, "TOO_LARGE");
     assert_eq!(big.read(1001).unwrap().len(), 1001);
     assert_eq!(scene.roots.resolve_readable("p", "sub").unwrap().read(9).unwrap_err().code, "NOT_A_FILE");
+}
+
+#[test]
+fn carries_whole_folders_to_another_file_system_and_back() {
+    let scene = scene();
+    // In memory nearly everywhere; where it is not, a plain rename is tested instead.
+    let other = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let elsewhere = Roots::open(&[other.path().canonicalize().unwrap()], &[]).unwrap();
+    fs::create_dir_all(scene.root.join("tree/deep")).unwrap();
+    fs::write(scene.root.join("tree/deep/run"), "content").unwrap();
+    fs::set_permissions(scene.root.join("tree/deep/run"), fs::Permissions::from_mode(0o751)).unwrap();
+    symlink("../../out/f", scene.root.join("tree/link")).unwrap();
+    let there = elsewhere.place("to", "kept").unwrap();
+
+    let too_small = TreeLimits { entries: 1000, bytes: 3 };
+    if fs::metadata(&scene.root).unwrap().dev() != fs::metadata(other.path()).unwrap().dev() {
+        let refused = scene.roots.place("from", "tree").unwrap().carry_to(&there, too_small).unwrap_err();
+        assert_eq!(refused.code, "TOO_LARGE");
+        assert!(scene.root.join("tree/deep/run").exists() && !other.path().join("kept").exists());
+    }
+    scene.roots.place("from", "tree").unwrap().carry_to(&there, LIMITS).unwrap();
+    assert!(!scene.root.join("tree").exists());
+    assert_eq!(fs::read(other.path().join("kept/deep/run")).unwrap(), b"content");
+    let back = scene.roots.place("to", "back").unwrap();
+    elsewhere.place("from", "kept").unwrap().carry_to(&back, LIMITS).unwrap();
+    assert!(!other.path().join("kept").exists());
+    let mode = fs::metadata(scene.root.join("back/deep/run")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o751);
+    assert_eq!(fs::read_link(scene.root.join("back/link")).unwrap(), Path::new("../../out/f"));
+    scene.assert_outside_is_untouched();
+}
+
+#[test]
+fn whole_folders_have_limits() {
+    let scene = scene();
+    fs::create_dir_all(scene.root.join(["d"; 140].join("/"))).unwrap();
+    fs::write(scene.root.join("sub/h"), "123").unwrap();
+    let measure = |path: &str, entries, bytes| {
+        let place = scene.roots.place("path", path).unwrap();
+        place.measure(TreeLimits { entries, bytes }).map(|it| (it.entries, it.bytes)).map_err(|it| it.code)
+    };
+    assert_eq!(measure("sub", 3, 100), Ok((3, 13)));
+    assert_eq!(measure("sub", 2, 100), Err("TOO_LARGE"));
+    assert_eq!(measure("sub", 3, 12), Err("TOO_LARGE"));
+    assert_eq!(measure("d", 1000, 100), Err("TOO_LARGE"), "too deep");
+    assert_eq!(measure("missing", 1, 1), Err("NOT_FOUND"));
 }

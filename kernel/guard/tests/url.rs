@@ -336,6 +336,18 @@ fn rules_that_make_no_sense_make_no_guard() {
     assert_eq!(refused(UrlRules { ports: vec![1; 1001], ..rules() }), Some("ports"));
 }
 
+#[test]
+fn rules_are_read_strictly_from_configuration() {
+    let read = |json: serde_json::Value| serde_json::from_value::<UrlRules>(json).ok();
+    assert_eq!(read(serde_json::json!({})), Some(UrlRules::default()));
+    assert_eq!(
+        read(serde_json::json!({ "allow_host": ["example.org"] })),
+        None,
+        "a misspelt key opens nothing"
+    );
+    assert!(read(serde_json::json!({ "ports": [70_000] })).is_none());
+}
+
 fn follow(guard: &UrlGuard, from: &str, locations: &[&str]) -> Result<Target, &'static str> {
     block_on(async {
         let mut target = guard.check("url", from).await.map_err(|it| it.code)?;

@@ -4,12 +4,12 @@ use std::io;
 
 use rustix::thread::{CapabilitySet, capabilities, clear_ambient_capability_set, set_capabilities};
 
-/// Root keeps only the rights over files that lie in the policy; everyone else loses what they have.
+/// Root keeps only the right to open files, which the policy bounds; everyone else loses what they have.
 ///
 /// `no_new_privs` is set before this, so no later `execve` can bring a capability back.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
-    let kept =
-        CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER | CapabilitySet::FSETID;
+    // Not FOWNER or CHOWN: Landlock does not hold modes and owners, so those would reach outside.
+    let kept = CapabilitySet::DAC_OVERRIDE;
     let mut sets = capabilities(None)?;
     sets.permitted &= kept;
     sets.effective &= kept;

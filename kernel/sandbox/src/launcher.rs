@@ -1,11 +1,15 @@
 //! Starting a program confined: our own binary goes first and becomes it.
 
 use std::{
+    borrow::Cow,
     ffi::{OsStr, OsString},
+    fs::File,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Enforcement, SandboxPolicy, confine::confine};
 
@@ -27,29 +31,23 @@ impl Launcher {
         Self { program }
     }
 
-    /// A command that runs `program` with `args` in `cwd` under `policy`.
+    /// A command that runs one program confined.
     ///
-    /// The environment is exactly `env`, nothing is inherited. Standard streams are closed until the
-    /// caller sets them. The program leads its own process group, so [`crate::kill_group`] ends it with
-    /// all its children; it cannot leave the group.
-    pub fn command<'a>(
-        &self,
-        policy: &SandboxPolicy,
-        program: &Path,
-        args: impl IntoIterator<Item = &'a OsStr>,
-        cwd: &Path,
-        env: impl IntoIterator<Item = (&'a str, &'a OsStr)>,
-    ) -> Command {
-        let policy = serde_json::to_string(policy).expect("a policy is plain data");
+    /// The environment is exactly what the launch names, nothing is inherited. Streams that the launch does
+    /// not open as files are closed until the caller sets them. The program leads its own process group, so
+    /// [`crate::kill_group`] ends it with all its children; it cannot leave the group.
+    pub fn command(&self, launch: &Launch<'_>) -> Command {
+        let order = Order { policy: Cow::Borrowed(launch.policy), files: Cow::Borrowed(&launch.files) };
+        let order = serde_json::to_string(&order).expect("an order is plain data");
         let mut command = Command::new(&self.program);
         command
             .arg(RUN)
-            .arg(policy)
-            .arg(program)
-            .args(args)
-            .current_dir(cwd)
+            .arg(order)
+            .arg(launch.program)
+            .args(launch.args)
+            .current_dir(launch.cwd)
             .env_clear()
-            .envs(env)
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -75,6 +73,61 @@ impl Launcher {
     }
 }
 
+/// One program about to start.
+#[derive(Clone, Debug)]
+pub struct Launch<'a> {
+    /// What it may touch.
+    pub policy: &'a SandboxPolicy,
+    /// The absolute program file.
+    pub program: &'a Path,
+    /// Its arguments.
+    pub args: &'a [String],
+    /// Where it starts.
+    pub cwd: &'a Path,
+    /// Its whole environment.
+    pub env: &'a [(String, String)],
+    /// Streams that are files.
+    pub files: StreamFiles,
+}
+
+/// Streams that are files. The confined process opens them itself, so a path that was swapped for a link
+/// after it was judged still leads nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamFiles {
+    /// Read as standard input.
+    pub stdin: Option<PathBuf>,
+    /// Gets standard output.
+    pub stdout: Option<OutputFile>,
+    /// Gets standard error. When it equals `stdout` both share one file position.
+    pub stderr: Option<OutputFile>,
+}
+
+/// A file that an output stream goes to. It is created when it does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether what is there is kept.
+    pub append: bool,
+}
+
+impl OutputFile {
+    fn open(&self) -> Result<File, String> {
+        let mut options = File::options();
+        options.create(true).append(self.append);
+        if !self.append {
+            options.write(true).truncate(true);
+        }
+        options.open(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Order<'a> {
+    policy: Cow<'a, SandboxPolicy>,
+    files: Cow<'a, StreamFiles>,
+}
+
 /// The first line of `main`, before any thread exists: when this process was started by [`Launcher`],
 /// confines it, becomes the program, and only comes back with the exit code of a failure.
 pub fn become_launcher_if_asked() -> Option<ExitCode> {
@@ -91,17 +144,39 @@ pub fn become_launcher_if_asked() -> Option<ExitCode> {
     }
 }
 
-/// Never returns when the program starts.
-fn run(mut args: impl Iterator<Item = OsString>) -> String {
-    let Some(policy) = args.next().and_then(|text| parse_policy(&text)) else {
-        return "the policy cannot be read".into();
-    };
-    let Some(program) = args.next() else { return "no program was named".into() };
-    if let Err(error) = confine(&policy) {
-        return error.to_string();
+/// Comes back only with the reason why the program did not start.
+fn run(args: impl Iterator<Item = OsString>) -> String {
+    match prepare(args) {
+        Ok(mut command) => {
+            let error = command.exec();
+            format!("{}: {error}", command.get_program().to_string_lossy())
+        }
+        Err(reason) => reason,
     }
-    let error = Command::new(&program).args(args).exec();
-    format!("{}: {error}", program.to_string_lossy())
+}
+
+fn prepare(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+    let order = args.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
+    let order: Order<'_> = serde_json::from_str(&order).map_err(|_| "the order cannot be read".to_owned())?;
+    let program = args.next().ok_or("no program was named")?;
+    confine(&order.policy).map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    command.args(args);
+    let files = order.files.as_ref();
+    if let Some(path) = &files.stdin {
+        command.stdin(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?);
+    }
+    let stdout = files.stdout.as_ref().map(OutputFile::open).transpose()?;
+    let stderr = match (&stdout, &files.stderr) {
+        (Some(file), Some(_)) if files.stdout == files.stderr => {
+            Some(file.try_clone().map_err(|error| error.to_string())?)
+        }
+        (_, Some(file)) => Some(file.open()?),
+        (_, None) => None,
+    };
+    stdout.map(|file| command.stdout(file));
+    stderr.map(|file| command.stderr(file));
+    Ok(command)
 }
 
 fn parse_policy(text: &OsStr) -> Option<SandboxPolicy> {

@@ -4,7 +4,7 @@
 //! (`launcher __sandbox POLICY PROGRAM ARG…`), takes away its own rights, and then becomes the program.
 //! A parser can have a hole; a program that was never given a right cannot use it.
 //!
-//! Reading order: [`SandboxPolicy`] (what a program may touch), [`Launcher`] (how it is started),
+//! Reading order: [`SandboxPolicy`] (what a program may touch), [`Launcher`] and [`Launch`] (how it is started),
 //! [`become_launcher_if_asked`] (the first line of `main`), [`Enforcement`] (what this kernel holds),
 //! [`kill_group`] (how it ends).
 
@@ -19,6 +19,6 @@ mod status;
 mod syscalls;
 
 pub use group::{Signal, group_size, kill_group};
-pub use launcher::{Launcher, become_launcher_if_asked};
+pub use launcher::{Launch, Launcher, OutputFile, StreamFiles, become_launcher_if_asked};
 pub use policy::{ProcessLimits, SandboxPolicy};
 pub use status::Enforcement;

@@ -38,7 +38,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn record(id: &str, mut fields: serde_json::Value) -> Result<AuditEntry, serde_json::Error> {
-    let base = json!({ "call_id": id, "at": 1, "principal": "writer", "door": "cli", "server": "demo", "tool": "run" });
+    let base = json!({
+        "call_id": id, "at": 1, "principal": "writer", "door": "cli", "server": "demo", "tool": "run",
+    });
     if let (Some(fields), Some(base)) = (fields.as_object_mut(), base.as_object()) {
         fields.extend(base.clone());
     }

@@ -173,7 +173,6 @@ impl Chain {
         }
         transaction.commit()?;
         (self.tail, self.checkpointed, self.data_version) = (tail, checkpointed, Some(version));
-        self.mirror();
         Ok(result)
     }
 
@@ -192,9 +191,9 @@ impl Chain {
         Reopen { signer: Arc::clone(&self.signer), identity: self.identity }
     }
 
-    /// Copies new checkpoints out of the database. Records are safe without it, so a failure only
-    /// postpones it to the next commit.
-    fn mirror(&mut self) {
+    /// Copies new checkpoints out of the database; nobody has to wait for it. Records are safe without
+    /// it, so a failure only postpones it to the next call.
+    pub(crate) fn mirror(&mut self) {
         if self.mirrored {
             return;
         }

@@ -58,6 +58,10 @@ impl CheckpointFile {
         Self(path_in(dir))
     }
 
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// The last whole line, if there is one.
     pub(crate) fn last(&self) -> Result<Option<Line>, AuditError> {
         match File::open(&self.0) {
@@ -136,7 +140,7 @@ fn last_line(file: &mut File) -> io::Result<FileEnd> {
 pub(crate) struct Lines(Option<BufReader<io::Take<File>>>);
 
 /// What a line holds.
-pub(crate) enum Read1 {
+pub(crate) enum LineRead {
     /// A checkpoint.
     Line(Line),
     /// Something else.
@@ -157,16 +161,16 @@ impl Lines {
         }
     }
 
-    pub(crate) fn next(&mut self) -> io::Result<Read1> {
-        let Some(reader) = &mut self.0 else { return Ok(Read1::End) };
+    pub(crate) fn next(&mut self) -> io::Result<LineRead> {
+        let Some(reader) = &mut self.0 else { return Ok(LineRead::End) };
         let mut line = Vec::new();
         reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
         match line.pop() {
-            None => Ok(Read1::End),
-            Some(b'\n') => Ok(serde_json::from_slice(&line).map_or(Read1::Garbage, Read1::Line)),
+            None => Ok(LineRead::End),
+            Some(b'\n') => Ok(serde_json::from_slice(&line).map_or(LineRead::Garbage, LineRead::Line)),
             // A crash may have left half a line at the very end.
-            Some(_) if reader.fill_buf()?.is_empty() => Ok(Read1::End),
-            Some(_) => Ok(Read1::Garbage),
+            Some(_) if reader.fill_buf()?.is_empty() => Ok(LineRead::End),
+            Some(_) => Ok(LineRead::Garbage),
         }
     }
 }

@@ -24,20 +24,9 @@ const REFUSALS: [&str; 2] = ["permission_denied", "authentication_failed"];
 /// One record as an API Activity event.
 pub(crate) fn event(record: &StoredRecord) -> Value {
     let entry = &record.entry;
-    let (activity_id, activity_name) = ACTIVITIES
-        .iter()
-        .find(|(effect, ..)| entry.effect.as_deref() == Some(effect))
-        .map_or(OTHER, |(_, id, name)| (*id, *name));
-    let (status_id, status) = match entry.code.as_deref() {
-        None => (0, "Unknown"),
-        Some("ok") => (1, "Success"),
-        Some(_) => (2, "Failure"),
-    };
-    let (severity_id, severity) = match entry.code.as_deref() {
-        Some(code) if REFUSALS.contains(&code) => (3, "Medium"),
-        Some(code) if code != "ok" => (2, "Low"),
-        _ => (1, "Informational"),
-    };
+    let (activity_id, activity_name) = activity(entry.effect.as_deref());
+    let (status_id, status) = status(entry.code.as_deref());
+    let (severity_id, severity) = severity(entry.code.as_deref());
     let principal = if entry.principal.is_empty() { "unknown" } else { &entry.principal };
     let mut user = json!({ "uid": principal, "name": principal });
     if let Some(token) = &entry.token_id {
@@ -88,6 +77,26 @@ pub(crate) fn event(record: &StoredRecord) -> Value {
         event["resources"] = resources.collect();
     }
     event
+}
+
+fn activity(effect: Option<&str>) -> (u32, &'static str) {
+    ACTIVITIES.iter().find(|(word, ..)| effect == Some(word)).map_or(OTHER, |(_, id, name)| (*id, *name))
+}
+
+fn status(code: Option<&str>) -> (u32, &'static str) {
+    match code {
+        None => (0, "Unknown"),
+        Some("ok") => (1, "Success"),
+        Some(_) => (2, "Failure"),
+    }
+}
+
+fn severity(code: Option<&str>) -> (u32, &'static str) {
+    match code {
+        Some(code) if REFUSALS.contains(&code) => (3, "Medium"),
+        Some(code) if code != "ok" => (2, "Low"),
+        _ => (1, "Informational"),
+    }
 }
 
 /// What the schema has no place for.

@@ -45,8 +45,8 @@ impl Process {
 
     /// Ends what is still open and signs the chain's end. The last thing a writer does.
     pub(crate) fn leave(self, chain: &mut Chain, clock: &Clock) -> Result<(), AuditError> {
-        end_calls_of(chain, self.id, clock)?;
-        chain.transact(Checkpoint::Now, |_| Ok(()))?;
+        end_calls_of(chain, self.id, clock, Checkpoint::Now)?;
+        chain.mirror();
         Ok(fs::remove_file(&self.path)?)
     }
 }
@@ -63,7 +63,7 @@ pub(crate) fn recover(chain: &mut Chain, dir: &DataDir, clock: &Clock) -> Result
     for (id, nonce) in known {
         let path = lock_path(dir, &nonce);
         let Some(lock) = lock_of_the_dead(&path)? else { continue };
-        ended += end_calls_of(chain, id, clock)?;
+        ended += end_calls_of(chain, id, clock, Checkpoint::WhenDue)?;
         if lock.is_some() {
             fs::remove_file(&path)?;
         }
@@ -89,11 +89,16 @@ fn lock_of_the_dead(path: &PathBuf) -> Result<Option<Option<File>>, AuditError> 
     }
 }
 
-fn end_calls_of(chain: &mut Chain, process: i64, clock: &Clock) -> Result<u64, AuditError> {
+fn end_calls_of(
+    chain: &mut Chain,
+    process: i64,
+    clock: &Clock,
+    checkpoint: Checkpoint,
+) -> Result<u64, AuditError> {
     let mut ended = 0;
     loop {
         let now = clock.now_us();
-        let batch = chain.transact(Checkpoint::WhenDue, |segment| end_some(segment, process, now))?;
+        let batch = chain.transact(checkpoint, |segment| end_some(segment, process, now))?;
         if batch == 0 {
             return Ok(ended);
         }

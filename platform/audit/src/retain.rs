@@ -67,6 +67,7 @@ pub fn retain(
         chain.transact(Checkpoint::WhenDue, |segment| remove(segment, to, clock.now_us()))?;
         from = to + 1;
     }
+    chain.mirror();
     let removed = u64::try_from(plan.last.seq - plan.first + 1).unwrap_or_default();
     Ok(Retained { removed, removed_to: plan.last.seq })
 }

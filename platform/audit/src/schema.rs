@@ -35,5 +35,4 @@ CREATE TABLE open_calls (        -- intents without an outcome
     seq     INTEGER PRIMARY KEY,
     process INTEGER NOT NULL REFERENCES processes (id)
 ) STRICT;
-CREATE INDEX open_calls_by_process ON open_calls (process);
 "];

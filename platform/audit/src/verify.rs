@@ -1,6 +1,6 @@
 //! Proof that the log is what was written: every record, in order, none missing, up to its signed end.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
 use rusqlite::{Connection, OptionalExtension};
 use serde::Serialize;
@@ -9,9 +9,13 @@ use store::{DataDir, sqlite};
 use crate::{
     AuditError, PublicKey,
     chain::Tail,
-    checkpoints::{self, Line, Lines, Read1},
+    checkpoints::{self, CheckpointFile, Lines},
     sign::{Purpose, Signer},
 };
+
+use self::marks::Marks;
+
+mod marks;
 
 /// How far behind a fault its cause is looked for.
 const SEARCH_MAX: i64 = 1_000_000;
@@ -99,7 +103,8 @@ pub fn verify(
     let lines = Lines::open(&sources.checkpoints)?;
     let connection = sqlite::open_read_only(&sources.database)?;
     connection.execute_batch("BEGIN")?;
-    let mut walk = Walk { connection: &connection, key: sources.public_key, records: 0 };
+    let file = CheckpointFile::at(&sources.checkpoints);
+    let mut walk = Walk { connection: &connection, file, key: sources.public_key, records: 0 };
     let verdict = match walk.run(lines, &mut progress) {
         Err(AuditError::Sqlite(error)) if is_damage(&error) => {
             let seq = i64::try_from(walk.records).unwrap_or(i64::MAX).saturating_add(1);
@@ -112,8 +117,8 @@ pub fn verify(
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase | TooBig))
         || matches!(
             error,
             rusqlite::Error::FromSqlConversionFailure(..)
@@ -124,18 +129,9 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 
 struct Walk<'c> {
     connection: &'c Connection,
+    file: CheckpointFile,
     key: PublicKey,
     records: u64,
-}
-
-/// The signed rows that must agree with the chain, in the order of their records.
-struct Marks<'r> {
-    rows: rusqlite::Rows<'r>,
-    row: Option<(Tail, i64, Vec<u8>)>,
-    lines: Lines,
-    line: Option<Line>,
-    /// Checkpoints of the database since the last one that the file has too.
-    missing_in_file: u32,
 }
 
 impl Walk<'_> {
@@ -151,8 +147,7 @@ impl Walk<'_> {
             .connection
             .prepare("SELECT seq, hash, at, signature FROM checkpoints WHERE seq > ?1 ORDER BY seq")?;
         let rows = checkpoints.query([start.seq])?;
-        let mut marks = Marks { rows, row: None, lines, line: None, missing_in_file: 0 };
-        marks.next_row()?;
+        let mut marks = Marks::new(rows, lines)?;
         if let Err(fault) = marks.skip_lines_up_to(&start, &self.key)? {
             return Ok(Err(fault));
         }
@@ -201,6 +196,13 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether the file has meanwhile got what it lacked when it was opened: a busy log may sign several
+    /// checkpoints between that moment and the snapshot.
+    fn file_caught_up(&self, last_in_table: i64) -> Result<bool, AuditError> {
+        let last = self.file.last()?.filter(|line| line.verified(&self.key).is_some());
+        Ok(last.is_some_and(|line| line.seq >= last_in_table))
+    }
+
     /// Says what became of the record after `tail`: if it stands further on, the order was changed.
     fn explain(&self, tail: &Tail) -> Verdict<()> {
         let seq = tail.seq + 1;
@@ -221,13 +223,7 @@ impl Walk<'_> {
 
     /// The signed end, and checkpoints beyond it.
     fn end(&self, tail: &Tail, marks: &Marks<'_>) -> Verdict<()> {
-        let beyond = marks
-            .row
-            .as_ref()
-            .map(|it| it.0.seq)
-            .into_iter()
-            .chain(marks.line.as_ref().map(|it| it.seq))
-            .max();
+        let beyond = marks.beyond();
         let head = self
             .connection
             .prepare("SELECT seq, hash, signature FROM head")?
@@ -260,101 +256,10 @@ impl Walk<'_> {
         if head != *tail {
             return fault(tail.seq, FaultKind::BadSignature, "the signed end has another hash");
         }
-        if marks.missing_in_file > LAG_MAX {
+        if marks.missing_in_file > LAG_MAX && !self.file_caught_up(marks.last_in_table)? {
             let detail = "the last checkpoints are missing in checkpoints.jsonl";
             return fault(tail.seq, FaultKind::CheckpointMismatch, detail);
         }
         Ok(Ok(()))
     }
-}
-
-impl Marks<'_> {
-    fn next_row(&mut self) -> Result<(), AuditError> {
-        self.row = match self.rows.next()? {
-            Some(row) => Some((Tail::from_row(row)?, row.get(2)?, row.get(3)?)),
-            None => None,
-        };
-        Ok(())
-    }
-
-    /// Moves to the next line of the file, which must have a greater number than `after`.
-    fn next_line(&mut self, after: i64) -> Verdict<()> {
-        self.line = match self.lines.next().map_err(damaged)? {
-            Read1::End => None,
-            Read1::Line(line) if line.seq > after => Some(line),
-            Read1::Line(line) => {
-                return fault(line.seq, FaultKind::CheckpointMismatch, "checkpoints.jsonl is out of order");
-            }
-            Read1::Garbage => {
-                return fault(
-                    after,
-                    FaultKind::CheckpointMismatch,
-                    "a line of checkpoints.jsonl is not a checkpoint",
-                );
-            }
-        };
-        Ok(Ok(()))
-    }
-
-    /// Passes over lines about records that retention removed; only their signatures can be checked.
-    fn skip_lines_up_to(&mut self, start: &Tail, key: &PublicKey) -> Verdict<()> {
-        let mut after = 0;
-        loop {
-            if let Err(fault) = self.next_line(after)? {
-                return Ok(Err(fault));
-            }
-            let Some(line) = self.line.as_ref().filter(|line| line.seq <= start.seq) else {
-                return Ok(Ok(()));
-            };
-            after = line.seq;
-            if line.verified(key).is_none() {
-                return fault(
-                    after,
-                    FaultKind::BadSignature,
-                    "a line of checkpoints.jsonl is not signed by us",
-                );
-            }
-        }
-    }
-
-    /// Holds the record at `tail` against the checkpoints about it.
-    fn compare(&mut self, tail: &Tail, key: &PublicKey) -> Verdict<()> {
-        let in_file = self.line.as_ref().is_some_and(|line| line.seq == tail.seq);
-        let in_table = self.row.as_ref().is_some_and(|row| row.0.seq == tail.seq);
-        if let Some((point, at, signature)) = self.row.as_ref().filter(|_| in_table) {
-            if !key.accepts(Purpose::Checkpoint, point, *at, signature) {
-                return fault(tail.seq, FaultKind::BadSignature, "the checkpoint here is not signed by us");
-            }
-            if point != tail {
-                return fault(
-                    tail.seq,
-                    FaultKind::CheckpointMismatch,
-                    "the checkpoint here has another hash",
-                );
-            }
-            self.missing_in_file = if in_file { 0 } else { self.missing_in_file + 1 };
-            self.next_row()?;
-        }
-        if !in_file {
-            return Ok(Ok(()));
-        }
-        match self.line.as_ref().and_then(|line| line.verified(key)) {
-            None => {
-                fault(tail.seq, FaultKind::BadSignature, "its line in checkpoints.jsonl is not signed by us")
-            }
-            Some(point) if point != *tail => fault(
-                tail.seq,
-                FaultKind::CheckpointMismatch,
-                "its line in checkpoints.jsonl has another hash",
-            ),
-            Some(_) if !in_table => {
-                fault(tail.seq, FaultKind::CheckpointMismatch, "its checkpoint is only in checkpoints.jsonl")
-            }
-            Some(_) => self.next_line(tail.seq),
-        }
-    }
-}
-
-fn damaged(error: io::Error) -> AuditError {
-    AuditError::Io(error)
 }

@@ -166,7 +166,7 @@ impl Writer {
             }
             Err(error) => {
                 if !was_failing {
-                    tracing::error!(%error, "the audit journal cannot be written; calls are refused until it can");
+                    tracing::error!(%error, "the audit journal cannot be written; calls are refused");
                 }
                 self.chain = None;
                 self.keep(entries, old, &replies);
@@ -176,6 +176,9 @@ impl Writer {
         for reply in replies.into_iter().flatten() {
             // A caller that hung up does not wait for the answer.
             reply.send(answer.clone()).ok();
+        }
+        if let Some(chain) = &mut self.chain {
+            chain.mirror();
         }
     }
 

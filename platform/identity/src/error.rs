@@ -88,7 +88,11 @@ impl From<IdentityError> for ToolError {
             E::LastAdmin { .. } => wrapped(ErrorKind::ValidationFailed, error)
                 .reason("LAST_ADMIN")
                 .hint("make another admin first"),
-            E::RoleInUse { .. } | E::Spent { .. } => wrapped(ErrorKind::ValidationFailed, error),
+            E::RoleInUse { .. } => wrapped(ErrorKind::ValidationFailed, error)
+                .hint("a role of your own can be deleted once `core-mcp role revoke` took it from everybody"),
+            E::Spent { .. } => wrapped(ErrorKind::ValidationFailed, error).hint(
+                "list the tokens with `core-mcp token list`, or make a new one with `core-mcp token create`",
+            ),
             E::Limit { .. } => {
                 wrapped(ErrorKind::ValidationFailed, error).hint("delete or revoke what is no longer used")
             }

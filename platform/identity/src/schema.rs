@@ -43,13 +43,14 @@ CREATE TABLE token (
   created_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   revoked_at INTEGER,
-  replaced_by TEXT REFERENCES token (id)
+  replaced_by TEXT REFERENCES token (id) ON DELETE SET NULL
 ) STRICT;
 CREATE INDEX token_by_principal ON token (principal);
+CREATE INDEX token_by_successor ON token (replaced_by);
 
 -- Apart from the tokens, because writing here must not look like a change of them.
 CREATE TABLE token_use (
-  token TEXT PRIMARY KEY REFERENCES token (id),
+  token TEXT PRIMARY KEY REFERENCES token (id) ON DELETE CASCADE,
   used_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 "];

@@ -13,6 +13,10 @@ use crate::{
 
 /// Working tokens one principal may have.
 const TOKENS_MAX: u32 = 50;
+/// Ended tokens of one principal that are still shown; older ones are forgotten. The audit journal has them.
+const ENDED_MAX: u32 = 200;
+/// Tokens shown at once.
+const LISTED_MAX: u32 = 1000;
 /// What a token gets that nobody said anything about.
 const DAYS_STANDARD: u32 = 90;
 /// What may be asked for in passing.
@@ -72,15 +76,17 @@ impl IdentityStore {
         })
     }
 
-    /// The tokens of one principal, or of all, newest first. Shows ended ones too.
+    /// The 1000 newest tokens of one principal, or of all, newest first. Shows ended ones too.
     pub fn list_tokens(&self, principal: Option<&str>) -> Result<Vec<TokenInfo>, IdentityError> {
         self.look(|db, now| {
             if let Some(id) = principal {
                 find_principal(db, id)?;
             }
-            let sql = format!("{COLUMNS} WHERE ?1 IS NULL OR principal = ?1 ORDER BY created_at DESC, id");
+            let sql =
+                format!("{COLUMNS} WHERE ?1 IS NULL OR principal = ?1 ORDER BY created_at DESC, id LIMIT ?2");
             let mut query = db.prepare(&sql)?;
-            let all = query.query_map([principal], |row| read(row, now))?.collect::<Result<_, _>>()?;
+            let all =
+                query.query_map((principal, LISTED_MAX), |row| read(row, now))?.collect::<Result<_, _>>()?;
             Ok(all)
         })
     }
@@ -140,6 +146,7 @@ impl IdentityStore {
         if working >= TOKENS_MAX {
             return Err(IdentityError::Limit { what: "working tokens of this principal", max: TOKENS_MAX });
         }
+        forget_ended(db, principal, now)?;
         // The public id has 32 bits, so one that is taken already will turn up some day.
         let (secret, id) = loop {
             let (secret, id) = fresh();
@@ -155,6 +162,16 @@ impl IdentityStore {
         )?;
         Ok(NewToken { secret, info: find(db, &id, now)? })
     }
+}
+
+fn forget_ended(db: &Transaction<'_>, principal: &str, now: i64) -> rusqlite::Result<()> {
+    db.execute(
+        "DELETE FROM token WHERE id IN (
+           SELECT id FROM token WHERE principal = ?1 AND (revoked_at IS NOT NULL OR expires_at <= ?2)
+           ORDER BY created_at DESC, rowid DESC LIMIT -1 OFFSET ?3)",
+        (principal, now, ENDED_MAX),
+    )
+    .map(drop)
 }
 
 fn find(db: &Connection, id: &str, now: i64) -> Result<TokenInfo, IdentityError> {

@@ -350,6 +350,40 @@ fn a_principal_has_a_bounded_number_of_tokens() {
 }
 
 #[test]
+fn tokens_that_ended_long_ago_are_forgotten() {
+    let world = world();
+    let mut token = world.somebody("ana", "viewer");
+    let other = world.somebody("ben", "viewer");
+    for _ in 0..210 {
+        token = world.identities.rotate_token(&token.info.id, Duration::ZERO).expect("rotated");
+    }
+    let listed = world.identities.list_tokens(Some("ana")).expect("listed");
+    assert_eq!(listed.len(), 202, "200 ended ones, the last old one and the working one");
+    assert_eq!(listed.iter().filter(|it| it.state == TokenState::Active).count(), 1);
+    assert!(world.who(&token).is_some() && world.who(&other).is_some());
+}
+
+#[test]
+fn every_refusal_tells_the_next_step() {
+    let world = world();
+    world.somebody("solo", "admin");
+    let ids = &world.identities;
+    let errors = [
+        ids.create_principal("X", PrincipalKind::User).map(drop),
+        ids.create_principal("solo", PrincipalKind::User).map(drop),
+        ids.principal("absent").map(drop),
+        ids.delete_principal("solo"),
+        ids.delete_role("viewer"),
+        ids.rotate_token("00000000", Duration::ZERO).map(drop),
+    ];
+    for error in errors {
+        let error: kernel::ToolError = error.expect_err("refused").into();
+        assert!(!error.hints.is_empty() || error.field.is_some(), "{error}");
+        assert!(!error.message.ends_with('.'), "{error}");
+    }
+}
+
+#[test]
 fn many_threads_get_the_right_answer_while_tokens_come_and_go() {
     let world = world();
     let stays = world.somebody("stays", "viewer");

@@ -11,7 +11,10 @@ use cedar_policy::{
 use kernel::{Principal, PrincipalKind};
 use pipeline::seams::{Action, PolicyQuestion};
 
-use crate::paths::{DEPTH_MAX, Places};
+use crate::{
+    paths::{DEPTH_MAX, Places},
+    rule::Facets,
+};
 
 /// Things one question may name.
 const RESOURCES_MAX: usize = 1000;
@@ -95,14 +98,11 @@ pub(crate) fn vet(question: &PolicyQuestion<'_>) -> Result<(), Unaskable> {
 }
 
 /// The request and the two entities it is about. `context` is left empty when no policy looks at it.
-pub(crate) fn build(
-    question: &PolicyQuestion<'_>,
-    with_context: bool,
-) -> Result<(Request, Entities), Unaskable> {
+pub(crate) fn build(question: &PolicyQuestion<'_>, facets: Facets) -> Result<(Request, Entities), Unaskable> {
     let principal = principal_entity(question.principal)?;
     let resource = resource_entity(question)?;
     let action = uid(&TYPES.action, question.action.as_str());
-    let context = if with_context { context(question)? } else { Context::empty() };
+    let context = if facets.context { context(question)? } else { Context::empty() };
     let request = Request::new(principal.uid(), action, resource.uid(), context, None);
     let entities = Entities::from_entities([principal, resource], None);
     Ok((request.map_err(|_| Unaskable::Malformed)?, entities.map_err(|_| Unaskable::Malformed)?))

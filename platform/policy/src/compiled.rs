@@ -63,7 +63,7 @@ impl Compiled {
     /// Answers by asking Cedar.
     pub(crate) fn evaluate(&self, question: &PolicyQuestion<'_>) -> Verdicts {
         let slice = self.slices.find(question.server, question.category, question.action);
-        let built = ask::vet(question).and_then(|()| ask::build(question, slice.facets.context));
+        let built = ask::vet(question).and_then(|()| ask::build(question, slice.facets));
         let (request, entities) = match built {
             Ok(built) => built,
             Err(reason) => return refused(reason),

@@ -21,8 +21,6 @@ pub struct PolicyEngine {
     dir: PathBuf,
     manifest: Mutex<Arc<Manifest>>,
     current: RwLock<Arc<Compiled>>,
-    /// Held during a reload, so that two of them cannot finish in the wrong order.
-    reloading: Mutex<()>,
 }
 
 impl PolicyEngine {
@@ -34,12 +32,8 @@ impl PolicyEngine {
         let dir = dir.into();
         let sources = folder::read(&dir, ".cedar")?;
         let (compiled, report) = compile(&sources, &manifest, 1)?;
-        let engine = Self {
-            dir,
-            manifest: Mutex::new(Arc::new(manifest)),
-            current: RwLock::new(Arc::new(compiled)),
-            reloading: Mutex::new(()),
-        };
+        let engine =
+            Self { dir, manifest: Mutex::new(Arc::new(manifest)), current: RwLock::new(Arc::new(compiled)) };
         Ok((Arc::new(engine), report))
     }
 
@@ -50,15 +44,26 @@ impl PolicyEngine {
 
     /// The same after servers were mounted or roles were defined.
     pub fn reload_with(&self, manifest: Manifest) -> Result<ReloadReport, PolicyErrors> {
-        *self.manifest.lock() = Arc::new(manifest);
-        self.reload()
+        let sources = folder::read(&self.dir, ".cedar")?;
+        self.replace(&sources, &mut self.manifest.lock(), Some(Arc::new(manifest)))
     }
 
     pub(crate) fn reload_from(&self, sources: &[SourceFile]) -> Result<ReloadReport, PolicyErrors> {
-        let _one_at_a_time = self.reloading.lock();
-        let manifest = Arc::clone(&self.manifest.lock());
-        let (compiled, report) = compile(sources, &manifest, self.generation() + 1)?;
+        self.replace(sources, &mut self.manifest.lock(), None)
+    }
+
+    /// The lock of the manifest is held from compiling to swapping, so that two reloads cannot finish in the
+    /// wrong order.
+    fn replace(
+        &self,
+        sources: &[SourceFile],
+        manifest: &mut Arc<Manifest>,
+        next: Option<Arc<Manifest>>,
+    ) -> Result<ReloadReport, PolicyErrors> {
+        let next = next.unwrap_or_else(|| Arc::clone(manifest));
+        let (compiled, report) = compile(sources, &next, self.generation() + 1)?;
         *self.current.write() = Arc::new(compiled);
+        *manifest = next;
         Ok(report)
     }
 

@@ -75,7 +75,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that is wrong with a set that was refused. Never empty.
+/// Findings reported at once; whoever mends so many looks again anyway.
+const FINDINGS_MAX: usize = 200;
+
+/// Everything that is wrong with a set that was refused, 200 findings at most. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PolicyErrors {
     /// Errors first, each group in the order of file and line.
@@ -85,6 +88,7 @@ pub struct PolicyErrors {
 impl PolicyErrors {
     pub(crate) fn new(mut findings: Vec<Finding>) -> Self {
         tidy(&mut findings);
+        findings.truncate(FINDINGS_MAX);
         Self { findings }
     }
 

@@ -80,7 +80,8 @@ impl ApprovalStore {
         let connection = self.connection.lock();
         let mut rows = connection
             .prepare_cached(
-                "SELECT id, principal, tool, question, reason, state, opened_at, expires_at, decided_by, decided_via
+                "SELECT id, principal, tool, question, reason, state, opened_at, expires_at,
+                        decided_by, decided_via
                  FROM approvals WHERE ?1 OR principal = ?2 ORDER BY opened_at DESC, id LIMIT ?3",
             )
             .map_err(state_error)?;
@@ -152,7 +153,8 @@ impl Approvals for ApprovalStore {
         }
         let count: i64 = work
             .prepare_cached(
-                "SELECT count(*) FROM approvals WHERE principal = ?1 AND state = 'open' AND expires_at > ?2",
+                "SELECT count(*) FROM approvals
+                 WHERE principal = ?1 AND state = 'open' AND expires_at > ?2",
             )
             .and_then(|mut it| it.query_row((&request.principal, now), |row| row.get(0)))
             .map_err(state_error)?;
@@ -166,17 +168,19 @@ impl Approvals for ApprovalStore {
         }
         let ticket = ApprovalTicket {
             id: random::hex_id(16),
-            digest: request.digest,
-            question: request.question,
+            digest: request.digest.clone(),
+            question: request.question.clone(),
             expires_at: self.end(now),
         };
         work.prepare_cached(
-            "INSERT INTO approvals (id, principal, digest, tool, question, reason, opened_at, expires_at, state)
+            "INSERT INTO approvals
+               (id, principal, digest, tool, question, reason, opened_at, expires_at, state)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
         )
         .and_then(|mut it| {
-            let (who, what) = ((&ticket.id, &request.principal), (&ticket.digest, &request.tool));
-            it.execute((who.0, who.1, what.0, what.1, &ticket.question, &request.reason, now, ticket.expires_at))
+            let ApprovalTicket { id, digest, question, expires_at } = &ticket;
+            let ApprovalRequest { principal, tool, reason, .. } = &request;
+            it.execute((id, principal, digest, tool, question, reason, now, expires_at))
         })
         .map_err(state_error)?;
         work.commit().map_err(state_error)?;
@@ -223,7 +227,8 @@ impl Approvals for ApprovalStore {
         }
         let state = if grant { "granted" } else { "declined" };
         work.prepare_cached(
-            "UPDATE approvals SET state = ?2, decided_by = ?3, decided_via = ?4, expires_at = ?5 WHERE id = ?1",
+            "UPDATE approvals SET state = ?2, decided_by = ?3, decided_via = ?4, expires_at = ?5
+             WHERE id = ?1",
         )
         .and_then(|mut it| it.execute((id, state, by, via, self.end(now))))
         .map_err(state_error)?;
@@ -269,7 +274,7 @@ fn check_way(owner: &str, by: &str, via: &str) -> Result<(), ToolError> {
     if OWN_CLIENT.contains(&via) && owner != by {
         return Err(ToolError::new(
             ErrorKind::PermissionDenied,
-            "only the caller answers at the caller's client",
+            "only the caller answers at their own client",
         ));
     }
     if OWN_CLIENT.contains(&via) || QUEUE.contains(&via) {

@@ -155,7 +155,8 @@ impl Inner {
         let mut connection = self.connection.lock();
         let work = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         work.prepare_cached(
-            "INSERT INTO artifacts (id, owner, mime, size, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO artifacts (id, owner, mime, size, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute((id, owner, mime, signed(size), now, expires_at))?;
         let newest = work.last_insert_rowid();

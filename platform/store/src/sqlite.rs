@@ -8,12 +8,15 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, config::DbConfig, limits::Limit};
 
 use crate::{
     StoreError,
     private_file::{check_owner, parent, refusal},
 };
+
+/// Longest value read or written, in bytes: a crafted row must not fill the memory.
+const VALUE_BYTES_MAX: i32 = 16 << 20;
 
 /// How long a statement waits for another process before it fails.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,6 +66,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(StoreError::sqlite(path))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(StoreError::sqlite(path))?;
     connection.set_prepared_statement_cache_capacity(64);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX).map_err(StoreError::sqlite(path))?;
     // A crafted file must not run code of its choice, nor a bug of ours rewrite the schema.
     for (setting, value) in
         [(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true), (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)]

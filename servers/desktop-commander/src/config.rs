@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use exec::ExecConfig;
+pub use exec::{ExecConfig, Network};
 
 /// The section of this server. Empty is a working default: every root of the operator, the limits below.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

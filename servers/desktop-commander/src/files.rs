@@ -10,6 +10,7 @@ mod journal;
 mod list;
 mod read;
 mod search;
+mod suggest;
 mod text;
 mod undo;
 mod walk;

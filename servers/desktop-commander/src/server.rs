@@ -3,13 +3,22 @@
 use std::sync::Arc;
 
 use guard::path::{Roots, RootsError};
-use kernel::{ErrorKind, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox};
+use kernel::{
+    ErrorKind, Health, Server, ServerEntry, ServerFacts, StartContext, StartError, ToolError, Toolbox,
+};
 
-use crate::{DesktopConfig, error::FileError, files::Files, tools};
+use crate::{
+    DesktopConfig,
+    error::FileError,
+    exec::{Commands, Engine},
+    files::Files,
+    tools,
+};
 
 /// This machine's files and programs, as far as the operator opened them.
 pub struct DesktopCommander {
     files: Arc<Files>,
+    pub(crate) commands: Commands,
 }
 
 /// What the catalogue mounts.
@@ -40,8 +49,27 @@ impl Server for DesktopCommander {
         protected.push(start.state_dir.clone());
         let roots = Roots::open(&start.roots, &protected).map_err(refuse)?;
         let roots = roots.narrowed(&config.roots).map_err(refuse)?;
+        let (exec, for_commands) = (config.exec, roots.clone());
         let files = Files::open(roots, config.files, &start.state_dir)?;
-        Ok(Self { files: Arc::new(files) })
+        let engine = tokio::task::spawn_blocking(move || Engine::open(exec, for_commands, &start)).await;
+        let engine =
+            engine.map_err(|_| StartError::new(Self::FACTS.name, "the sandbox could not be measured"))?;
+        Ok(Self { files: Arc::new(files), commands: Commands::new(engine) })
+    }
+
+    async fn health(&self) -> Health {
+        if self.files.roots().first().is_some() {
+            return Health::Ready;
+        }
+        Health::Unavailable("no folder is open to tools; add one to `roots`".into())
+    }
+
+    async fn complete(&self, _tool: &str, argument: &str, prefix: &str) -> Vec<String> {
+        if !argument.ends_with("path") && argument != "working_directory" {
+            return Vec::new();
+        }
+        let prefix = prefix.to_owned();
+        self.with_files(move |files| Ok(files.suggest(&prefix))).await.unwrap_or_default()
     }
 }
 

@@ -9,6 +9,7 @@ mod build;
 mod files;
 mod find;
 mod git;
+mod git_config;
 mod git_url;
 mod interpreters;
 mod sed;

@@ -74,6 +74,11 @@ pub(super) enum Ends {
     Unsure,
 }
 
+/// Whether the statement works through a second file of its own, which the shell's safe mode forbids.
+pub(super) fn rewrites(sql: &str) -> bool {
+    tokenise(sql).is_ok_and(|tokens| tokens.iter().any(|it| it.is_word("vacuum")))
+}
+
 /// Where `sql` ends.
 pub(super) fn ends(sql: &str) -> Ends {
     match tokenise(sql) {

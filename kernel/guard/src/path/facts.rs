@@ -65,11 +65,16 @@ impl Facts {
             mode: stat.st_mode & 0o7777,
             modified: stat.st_mtime,
             changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
-            names: stat.st_nlink,
+            names: wide(stat.st_nlink),
             owner: (stat.st_uid, stat.st_gid),
             identity: (stat.st_dev, stat.st_ino),
         }
     }
+}
+
+/// The width of this field differs between processors.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
 }
 
 /// One entry, described without opening it.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ::url::{Host, Url};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,7 +27,7 @@ const METADATA_HOSTS: [&str; 6] = [
 ];
 
 /// Operator's configuration of a [`super::UrlGuard`]. The default opens every public host over https.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UrlRules {
     /// `https`, and `http` only if it is listed.

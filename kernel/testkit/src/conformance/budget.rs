@@ -8,7 +8,7 @@ use super::Findings;
 const KIB: usize = 1024;
 const OUTPUT_SCHEMA_BYTES_MAX: usize = 4 * KIB;
 /// Servers whose subject is wide enough to pay for a longer listing.
-const WIDE_SERVERS: &[(&str, usize)] = &[("kubernetes-operator", 24 * KIB)];
+const WIDE_SERVERS: &[(&str, usize)] = &[("desktop-commander", 22 * KIB), ("kubernetes-operator", 24 * KIB)];
 const LISTING_BYTES_MAX: usize = 12 * KIB;
 
 pub(super) fn check(server: &str, specs: &[ToolSpec], findings: &mut Findings) {

@@ -97,3 +97,23 @@ fn several_processes_write_one_chain() {
     let report = room.verify();
     assert_eq!((report.ok, report.records), (true, 1 + 2 * 400), "{:?}", report.first_bad);
 }
+
+#[test]
+fn a_log_that_is_being_written_verifies_at_any_moment() {
+    let room = Room::with_calls(1);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Checkpoints come faster here than in life.
+            let log = room.open(audit::AuditOptions { checkpoint_records: 1, ..options() });
+            (0..300).for_each(|call| write(&log, intent(&format!("c{call}"))));
+            log.shutdown().unwrap();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            let report = room.verify();
+            assert!(report.ok, "{report:?}");
+        }
+    });
+    assert!(room.verify().ok);
+}

@@ -31,9 +31,11 @@ fn an_untouched_log_verifies() {
 
 #[test]
 fn every_edit_of_the_database_is_noticed_and_named() {
-    let table: [(&str, i64, FaultKind); 21] = [
+    let table: [(&str, i64, FaultKind); 26] = [
         ("UPDATE records SET body = replace(body, 'alice', 'mallory') WHERE seq = 7", 7, Edited),
         ("UPDATE records SET body = body || ' ' WHERE seq = 1", 1, Edited),
+        ("UPDATE records SET body = replace(hex(zeroblob(9000000)), '0', 'x') WHERE seq = 8", 8, Edited),
+        ("UPDATE records SET body = CAST(x'ff00ff' AS TEXT) WHERE seq = 8", 8, Edited),
         ("UPDATE records SET hash = zeroblob(32) WHERE seq = 12", 12, Edited),
         ("UPDATE records SET hash = x'00' WHERE seq = 12", 12, Edited),
         ("UPDATE records SET seq = 99 WHERE seq = 41", 41, Removed),
@@ -57,10 +59,13 @@ fn every_edit_of_the_database_is_noticed_and_named() {
         ("DELETE FROM records; DELETE FROM head; DELETE FROM checkpoints", 1, Truncated),
         ("DELETE FROM head", 41, BadSignature),
         ("UPDATE head SET signature = zeroblob(64)", 41, BadSignature),
+        ("UPDATE head SET hash = zeroblob(32)", 41, BadSignature),
+        ("UPDATE head SET seq = 42", 41, BadSignature),
         ("UPDATE head SET seq = 30, hash = (SELECT hash FROM records WHERE seq = 30)", 41, BadSignature),
         ("UPDATE checkpoints SET signature = zeroblob(64) WHERE seq = 20", 20, BadSignature),
         ("UPDATE checkpoints SET at = at + 1 WHERE seq = 20", 20, BadSignature),
         ("UPDATE checkpoints SET hash = zeroblob(32) WHERE seq = 20", 20, BadSignature),
+        ("UPDATE checkpoints SET seq = 21 WHERE seq = 20", 20, CheckpointMismatch),
         ("DELETE FROM checkpoints WHERE seq = 20", 20, CheckpointMismatch),
     ];
     for (sql, seq, kind) in table {

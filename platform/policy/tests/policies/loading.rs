@@ -161,6 +161,37 @@ fn a_folder_is_read_within_bounds() {
     assert!(PolicyEngine::open(world.dir().join("absent"), manifest()).is_err());
 }
 
+#[test]
+fn a_file_made_to_exhaust_the_parser_is_only_refused() {
+    assert!(errors(&";".repeat(5001))[0].contains("more than 5000 policies"));
+    assert_eq!(errors(&";".repeat(5000)).len(), 200, "what nobody would read is not told");
+    let deep = |open: &str, close: &str| {
+        format!(
+            "permit (principal, action, resource) when {{ {}true{} }};",
+            open.repeat(20_000),
+            close.repeat(20_000)
+        )
+    };
+    let chain = |link: &str, count: usize| {
+        format!("permit (principal, action, resource) when {{ true{} }};", link.repeat(count))
+    };
+    for policy in [
+        deep("(", ")"),
+        deep("!", ""),
+        deep("-", ""),
+        deep("[", "]"),
+        deep("if true then ", " else true"),
+        chain("&&true", 20_000),
+        chain(".a", 20_000),
+        chain("[\"a\"]", 12_000),
+        chain("+1", 20_000),
+        format!("permit (principal, action, resource) when {{ \"{}\" == \"\" }};", "x".repeat(70_000)),
+    ] {
+        assert!(!errors(&policy).is_empty());
+    }
+    assert!(World::with(&chain(" && true", 400)).allows(&read()), "what a generator may write still works");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_may_stay_inside_and_may_not_lead_out() {
@@ -184,6 +215,21 @@ fn links_may_stay_inside_and_may_not_lead_out() {
     rustix::fs::mkfifoat(rustix::fs::CWD, world.dir().join("pipe.cedar"), rustix::fs::Mode::RWXU)
         .expect("made");
     assert!(world.engine.reload().expect_err("a pipe").to_string().contains("not a regular file"));
+}
+
+#[test]
+fn a_server_mounted_later_is_known_after_a_reload() {
+    let world = World::with("permit (principal, action, resource in Server::\"docker-manager\");");
+    let fewer = world.engine.reload_with(policy::Manifest::new()).expect("valid");
+    assert_eq!(fewer.warnings, [], "without servers there are no names to check");
+    world.write("test.cedar", "nonsense");
+    assert!(world.engine.reload_with(manifest()).is_err());
+    assert!(
+        !format!("{:?}", world.engine.manifest()).contains("docker"),
+        "a refused reload changes nothing at all"
+    );
+    world.write("test.cedar", "permit (principal, action, resource in Server::\"docker-manger\");");
+    assert_eq!(world.engine.reload_with(manifest()).expect("valid").warnings.len(), 1);
 }
 
 #[test]

@@ -124,7 +124,8 @@ fn write(connection: &mut Connection, batch: &[Message], keep: u32) -> rusqlite:
 /// The calls of a context, newest first.
 pub(super) fn read(connection: &Connection, id: &str, limit: u32) -> rusqlite::Result<Vec<HistoryEntry>> {
     let mut rows = connection.prepare_cached(
-        "SELECT call_id, tool, code, at_us, duration_us FROM history WHERE context = ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT call_id, tool, code, at_us, duration_us FROM history
+         WHERE context = ?1 ORDER BY id DESC LIMIT ?2",
     )?;
     let rows = rows.query_map((id, limit), |row| {
         Ok(HistoryEntry {

@@ -91,7 +91,10 @@ fn damage_is_found_and_named() {
     let connection = sqlite::open(&path, &[ONE]).unwrap();
     sqlite::integrity(&connection).unwrap();
     connection
-        .execute_batch("WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 20000) INSERT INTO a SELECT x FROM n")
+        .execute_batch(
+            "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n WHERE x < 20000)
+             INSERT INTO a SELECT x FROM n",
+        )
         .unwrap();
     drop(connection);
     let mut bytes = fs::read(&path).unwrap();

@@ -40,6 +40,7 @@ pub(crate) struct WriteOrder {
 
 /// What a change left behind.
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Changed {
     pub(crate) path: String,
     /// Nothing changed when there is none.
@@ -226,7 +227,10 @@ impl Files {
         match change(id) {
             Ok(()) => Ok(id),
             Err(error) => {
-                self.journal.forget(id)?;
+                // The caller needs to hear why the change failed, not why its record is still there.
+                if let Err(kept) = self.journal.forget(id) {
+                    tracing::warn!(%kept, id, "the record of a failed change could not be removed");
+                }
                 Err(error)
             }
         }

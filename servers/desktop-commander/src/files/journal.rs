@@ -88,6 +88,7 @@ pub(super) struct Change {
 
 /// A change in a listing.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct ChangeRecord {
     pub(crate) change_id: i64,
     /// Unix seconds.
@@ -161,7 +162,10 @@ impl Journal {
         let id = tx.last_insert_rowid();
         tx.commit()?;
         drop(db);
-        self.prune(id)?;
+        // What cannot be dropped now is tried again with the next change; work goes on meanwhile.
+        if let Err(error) = self.prune(id) {
+            tracing::warn!(%error, "old changes could not be dropped from the journal");
+        }
         Ok(id)
     }
 
@@ -187,17 +191,22 @@ impl Journal {
         let row = self
             .db()
             .query_row(
-                "SELECT path, action, bytes_of.bytes, undone FROM change
-                 LEFT JOIN blob AS bytes_of ON bytes_of.sha = change.before
+                "SELECT path, action, undone, before, blob.bytes FROM change
+                 LEFT JOIN blob ON blob.sha = change.before
                  WHERE id = ?1 AND (owner = ?2 OR ?3)",
                 params![id, who.id, who.sees_all],
                 |row| {
                     let action: String = row.get(1)?;
-                    Ok((row.get(0)?, action, row.get(2)?, row.get::<_, i64>(3)? != 0))
+                    let (sha, before): (Option<String>, Option<Vec<u8>>) = (row.get(3)?, row.get(4)?);
+                    Ok((row.get(0)?, action, row.get::<_, i64>(2)? != 0, sha, before))
                 },
             )
             .optional()?;
-        let (path, action, before, undone) = row.ok_or(FileError::UnknownChange)?;
+        let (path, action, undone, sha, before) = row.ok_or(FileError::UnknownChange)?;
+        // An earlier version that is lost or damaged must not read as "the file was new".
+        if sha != before.as_deref().map(digest_hex) {
+            return Err(FileError::UnknownChange);
+        }
         let action = serde_json::from_str(&action).map_err(|_| FileError::UnknownChange)?;
         Ok(Change { path, action, before, undone })
     }

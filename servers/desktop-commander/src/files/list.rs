@@ -40,6 +40,7 @@ pub(crate) struct ListOrder {
 
 /// A page of a listing.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Listing {
     #[schemars(skip)]
     pub(crate) path: String,
@@ -56,6 +57,7 @@ pub(crate) struct Listing {
 
 /// One entry of a listing.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Listed {
     pub(crate) path: String,
     #[serde(rename = "type")]

@@ -38,6 +38,7 @@ pub(crate) struct PageOrder {
 
 /// A part of a file. The schema names what a caller passes on; the rest of a result explains itself.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct FilePage {
     #[schemars(skip)]
     pub(crate) path: String,
@@ -62,6 +63,7 @@ pub(crate) struct FilePage {
 
 /// One file of several: its content, or why not.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct FileOutcome {
     pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]

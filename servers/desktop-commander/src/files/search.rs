@@ -51,10 +51,14 @@ pub(crate) struct SearchOrder {
 
 /// A page of matches.
 #[derive(Debug, Default, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct SearchResult {
     pub(crate) matches: Vec<Match>,
     #[schemars(skip)]
     pub(crate) files_searched: u64,
+    /// Files over the size limit.
+    #[schemars(skip)]
+    pub(crate) files_skipped: u64,
     /// Time or the bound on entries ran out; `next_cursor` goes on from there.
     #[schemars(skip)]
     pub(crate) partial: bool,
@@ -64,6 +68,7 @@ pub(crate) struct SearchResult {
 
 /// One match.
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Match {
     pub(crate) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,11 +162,13 @@ impl Search<'_> {
             SearchKind::Name if after == 0 => self.match_name(path),
             SearchKind::Name => {}
             SearchKind::Content if visit.entry.kind == Kind::File => {
-                if let Ok((file, facts)) = visit.folder.open_file(&visit.entry.name)
-                    && facts.size <= self.bytes_max
-                {
-                    self.found.files_searched += 1;
-                    self.match_content(path, file, facts.size, after);
+                if let Ok((file, facts)) = visit.folder.open_file(&visit.entry.name) {
+                    if facts.size > self.bytes_max {
+                        self.found.files_skipped += 1;
+                    } else {
+                        self.found.files_searched += 1;
+                        self.match_content(path, file, facts.size, after);
+                    }
                 }
             }
             SearchKind::Content => {}

@@ -16,6 +16,7 @@ pub(crate) struct GetPathInfo {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct PathInfo {
     path: String,
     #[serde(rename = "type")]

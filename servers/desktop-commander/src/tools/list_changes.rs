@@ -24,6 +24,7 @@ fn fifty() -> u32 {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct Changes {
     changes: Vec<ChangeRecord>,
 }

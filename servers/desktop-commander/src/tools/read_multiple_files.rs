@@ -17,6 +17,7 @@ pub(crate) struct ReadMultipleFiles {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(transform = crate::tools::lean::lean)]
 pub(crate) struct FilesRead {
     files: Vec<FileOutcome>,
 }

@@ -17,7 +17,16 @@ impl Desk {
 
     /// With a config section.
     pub(crate) async fn with(config: Value) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::open(tempfile::tempdir().unwrap(), config).await
+    }
+
+    /// In memory where there is such a file system: for trees that take a disk minutes to make.
+    pub(crate) async fn in_memory() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self::open(dir, json!({})).await
+    }
+
+    async fn open(dir: tempfile::TempDir, config: Value) -> Self {
         for folder in ["root", "state", "out"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
         }
@@ -61,6 +70,10 @@ impl Desk {
 
     pub(crate) async fn code_as(&self, who: &str, tool: &str, args: Value) -> &'static str {
         code_of(self.call_with(as_user(who), tool, args).await)
+    }
+
+    pub(crate) async fn suggest(&self, argument: &str, typed: &str) -> Vec<String> {
+        self.server.complete("read_file", argument, typed).await
     }
 
     pub(crate) async fn undo(&self, change: &Value) -> Value {

@@ -1,8 +1,10 @@
 //! git: known sub-commands only, so no alias is ever reached; nothing that names a program, an editor, a
 //! hook folder or a transport helper; paths and addresses are checked.
 
+use std::path::PathBuf;
+
 use super::{
-    Program, Verdict,
+    Program, Verdict, git_config,
     git_url::{self, Remote},
 };
 use crate::{
@@ -10,8 +12,9 @@ use crate::{
     command::{
         call::Call,
         cli::{Cli, Item, Operands, stands_for},
-        refuse::{argument, shown},
+        refuse::FIELD,
     },
+    path::Access,
 };
 
 /// The family.
@@ -179,7 +182,28 @@ const READS: &[(&str, &str)] = &[
 ];
 
 fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
-    let at = global_options(call)?;
+    let (at, cwd) = global_options(call)?;
+    // After `-C` every path starts from there.
+    let mut inner = Call {
+        name: call.name,
+        cwd: &cwd,
+        roots: call.roots,
+        args: std::mem::take(&mut call.args),
+        stdin: call.stdin.take(),
+        piped: call.piped,
+        env: std::mem::take(&mut call.env),
+        reads: std::mem::take(&mut call.reads),
+        writes: std::mem::take(&mut call.writes),
+        network: false,
+    };
+    let verdict = sub_command(&mut inner, at);
+    let Call { args, stdin, env, reads, writes, network, .. } = inner;
+    (call.args, call.stdin, call.env, call.network) = (args, stdin, env, network);
+    (call.reads, call.writes) = (reads, writes);
+    verdict
+}
+
+fn sub_command(call: &mut Call<'_>, at: usize) -> Result<Verdict, Refusal> {
     let Some(command) = call.args.get(at).cloned() else { return Ok(Verdict::Fine) };
     let is_remote = REMOTE.contains(&command.as_str());
     if command == "--version" {
@@ -198,9 +222,10 @@ fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     operands(call, &command, &words)
 }
 
-/// The index of the sub-command.
-fn global_options(call: &mut Call<'_>) -> Result<usize, Refusal> {
+/// The index of the sub-command, and the folder git works in.
+fn global_options(call: &mut Call<'_>) -> Result<(usize, PathBuf), Refusal> {
     let args = call.args.clone();
+    let mut cwd = call.cwd.to_owned();
     let mut at = 0;
     while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-') && *arg != "--version") {
         let (name, attached) = match arg.split_once('=') {
@@ -212,7 +237,11 @@ fn global_options(call: &mut Call<'_>) -> Result<usize, Refusal> {
             "-C" | "--git-dir" | "--work-tree" => {
                 let value = attached.or_else(|| args.get(at).map(String::as_str)).unwrap_or_default();
                 // The folder of a repository is critical for changes by name; git itself works in it.
-                call.read(value)?;
+                let folder = call.roots.check(FIELD, Some(&cwd), value, Access::Read)?;
+                call.reads.push(folder.clone());
+                if name == "-C" {
+                    cwd = folder;
+                }
                 at += usize::from(attached.is_none());
             }
             _ if GLOBAL_FLAGS.contains(&arg.as_str()) => {}
@@ -225,7 +254,7 @@ fn global_options(call: &mut Call<'_>) -> Result<usize, Refusal> {
             }
         }
     }
-    Ok(at)
+    Ok((at, cwd))
 }
 
 /// Refusals that do not depend on which option takes a value: a word that spells a refused option is
@@ -438,7 +467,7 @@ fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<Verd
             }
             call.network = matches!(second, "add" | "update");
         }
-        "config" => config(call, words)?,
+        "config" => git_config::judge(call, words)?,
         "worktree" if second == "add" => words.get(1).map_or(Ok(()), |folder| call.write(folder))?,
         "apply" | "am" | "hash-object" => words.iter().try_for_each(|file| call.read(file))?,
         _ => words.iter().try_for_each(|word| loose_revision(call, word))?,
@@ -449,81 +478,4 @@ fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<Verd
 /// A revision range such as `main..topic` climbs nowhere; a path does.
 fn loose_revision(call: &mut Call<'_>, word: &str) -> Result<(), Refusal> {
     if word.starts_with('/') || word.split('/').any(|part| part == "..") { call.read(word) } else { Ok(()) }
-}
-
-/// Keys a caller may set: who commits, and how text looks. Everything else can name a program.
-const SETTABLE: &[&str] = &[
-    "user.name",
-    "user.email",
-    "core.autocrlf",
-    "core.filemode",
-    "core.ignorecase",
-    "core.quotepath",
-    "core.eol",
-    "core.longpaths",
-    "pull.rebase",
-    "pull.ff",
-    "push.default",
-    "push.autosetupremote",
-    "init.defaultbranch",
-    "merge.ff",
-    "merge.conflictstyle",
-    "fetch.prune",
-    "rebase.autostash",
-    "color.ui",
-    "advice.detachedhead",
-];
-
-fn config(call: &mut Call<'_>, words: &[String]) -> Result<(), Refusal> {
-    let flag = |names: &[&str]| {
-        call.args
-            .iter()
-            .any(|arg| names.iter().any(|name| stands_for(arg.split('=').next().unwrap_or_default(), name)))
-    };
-    if flag(&[
-        "-f",
-        "--file",
-        "--blob",
-        "--global",
-        "--system",
-        "--edit",
-        "-e",
-        "--rename-section",
-        "--remove-section",
-    ]) || call.args.iter().any(|arg| arg.starts_with("-f"))
-    {
-        return Err(call.refuse(
-            "config",
-            "only the repository's own settings can be used",
-            "leave the option out",
-        ));
-    }
-    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let verb = words.first().copied().unwrap_or_default();
-    let reads = flag(&[
-        "--get",
-        "--get-all",
-        "--get-regexp",
-        "--get-urlmatch",
-        "-l",
-        "--list",
-        "--get-color",
-        "--get-colorbool",
-    ]) || matches!(verb, "get" | "list");
-    if matches!(verb, "edit" | "rename-section" | "remove-section") {
-        return Err(call.refuse(verb, "only single settings can be changed", "set one key"));
-    }
-    if matches!(verb, "set" | "unset" | "get" | "list") {
-        words.remove(0);
-    }
-    let removes = verb == "unset" || flag(&["--unset", "--unset-all"]);
-    let changes = removes || words.len() > 1;
-    let key = words.first().map(|key| key.to_ascii_lowercase()).unwrap_or_default();
-    if !reads && changes && !SETTABLE.contains(&key.as_str()) {
-        return Err(argument(
-            format!("the git setting `{}` cannot be changed", shown(&key)),
-            "settings that can name programs stay as the operator left them; user.name and user.email can be set",
-        ));
-    }
-    Ok(())
 }

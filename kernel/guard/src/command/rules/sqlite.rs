@@ -8,7 +8,7 @@ use crate::{
     command::{
         call::Call,
         refuse::{shown, too_large},
-        sql::{Ends, check_sql, ends},
+        sql::{Ends, check_sql, ends, rewrites},
     },
     path::Access,
 };
@@ -202,7 +202,7 @@ fn script(call: &mut Call<'_>, text: &str) -> Result<bool, Refusal> {
         Err(_) => false,
     };
     let verdict = check_sql(&sql, &mut may_open);
-    leaves_safe_mode |= !opened.is_empty();
+    leaves_safe_mode |= !opened.is_empty() || rewrites(&sql);
     call.writes.append(&mut opened);
     match verdict {
         Ok(()) => Ok(leaves_safe_mode),

@@ -1,0 +1,160 @@
+//! What a finished command gives back.
+
+use std::sync::{Mutex, PoisonError};
+
+use guard::command::{Plan, quote};
+use kernel::{CallContext, Resource, ToolError};
+use serde::Serialize;
+use tokio::{sync::mpsc, time};
+
+use super::brief::brief_schema;
+use crate::exec::{Captured, Commands, Ended, Request, Stream};
+
+/// Output kept inline unless the caller asks for another bound.
+pub(super) const OUTPUT_BYTES: usize = 256 * 1024;
+
+/// How a command ended. A code other than zero is a result, not an error.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct CommandResult {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signal: Option<i32>,
+    pub(super) timed_out: bool,
+    pub(super) duration_ms: u64,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) truncated: bool,
+    pub(super) total_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_id: Option<String>,
+    /// Each program with its arguments.
+    pub(super) programs: Vec<String>,
+    pub(super) sandbox: Sandbox,
+    /// Targets of the makefile, when the one asked for is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) targets: Vec<String>,
+}
+
+brief_schema!(CommandResult {
+    exit_code: "integer",
+    signal: "integer",
+    timed_out: "boolean",
+    duration_ms: "integer",
+    stdout: "string",
+    stderr: "string",
+    truncated: "boolean",
+    total_bytes: "integer",
+    session_id: "string",
+    programs: "string[]",
+    sandbox: "object",
+    targets: "string[]",
+});
+
+/// What held the command.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Sandbox {
+    filesystem: bool,
+    syscalls: bool,
+    network: bool,
+}
+
+impl CommandResult {
+    /// A plan that has not run.
+    pub(super) fn of(commands: &Commands, plan: &Plan, offline: bool) -> Self {
+        let line = |name: &str, args: &[String]| {
+            std::iter::once(name)
+                .chain(args.iter().map(String::as_str))
+                .map(quote)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let enforcement = commands.enforcement();
+        Self {
+            programs: plan.stages().map(|stage| line(stage.name(), stage.args())).collect(),
+            sandbox: Sandbox {
+                filesystem: enforcement.filesystem,
+                syscalls: enforcement.syscalls,
+                network: !offline && plan.stages().any(|stage| commands.grants_network(stage)),
+            },
+            ..Self::default()
+        }
+    }
+
+    fn finish(mut self, ended: Ended, out: &Captured, err: &Captured) -> Self {
+        self.exit_code = ended.exit_code;
+        self.signal = ended.signal;
+        self.timed_out = ended.timed_out;
+        self.duration_ms = u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX);
+        (self.stdout, self.stderr) = (out.text(), err.text());
+        if ended.overgrown {
+            self.stderr.push_str("\n[stopped: more processes than the operator allows]");
+        }
+        self.truncated = out.is_cut() || err.is_cut();
+        self.total_bytes = out.total() + err.total();
+        self
+    }
+}
+
+/// Runs a request to its end and reports progress every second.
+pub(super) async fn run(
+    commands: &Commands,
+    request: Request,
+    output_bytes: usize,
+    cx: &CallContext,
+) -> Result<CommandResult, ToolError> {
+    let result = CommandResult::of(commands, &request.plan, request.offline);
+    let timeout = request.timeout.as_secs_f64();
+    let captured = Mutex::new((Captured::new(output_bytes), Captured::new(output_bytes)));
+    let lock = || captured.lock().unwrap_or_else(PoisonError::into_inner);
+    let collect = |stream, bytes: &[u8]| {
+        let mut captured = lock();
+        match stream {
+            Stream::Out => captured.0.push(bytes),
+            Stream::Err => captured.1.push(bytes),
+        }
+    };
+    let running = commands.run(request, &collect);
+    tokio::pin!(running);
+    let started = time::Instant::now();
+    let mut second = time::interval_at(started + time::Duration::from_secs(1), time::Duration::from_secs(1));
+    let ended = loop {
+        tokio::select! {
+            ended = &mut running => break ended?,
+            _ = second.tick() => {
+                let bytes = { let captured = lock(); captured.0.total() + captured.1.total() };
+                cx.progress.report(started.elapsed().as_secs_f64(), Some(timeout), format!("{bytes} bytes of output"));
+            }
+        }
+    };
+    let captured = lock();
+    Ok(result.finish(ended, &captured.0, &captured.1))
+}
+
+/// A channel that holds the whole input and then ends.
+pub(super) fn whole_input(text: Option<String>) -> Option<mpsc::Receiver<Vec<u8>>> {
+    let text = text?;
+    let (sender, receiver) = mpsc::channel(1);
+    // One message fits by construction; without it the program sees an empty input.
+    sender.try_send(text.into_bytes()).ok();
+    Some(receiver)
+}
+
+/// The programs and redirected files that a command line names, for policy and audit.
+pub(super) fn resources(command: &str) -> Vec<Resource> {
+    let Ok(line) = guard::command::parse(command) else { return vec![Resource::new("program", "?")] };
+    let commands = line.pipelines.iter().flat_map(|(_, pipeline)| &pipeline.commands);
+    let mut resources = Vec::new();
+    for command in commands {
+        let name = command.words.first().map(guard::command::Word::text).unwrap_or_default();
+        resources.push(Resource::new("program", name.rsplit('/').next().unwrap_or_default()));
+        for redirect in &command.redirects {
+            if let guard::command::Redirect::In(file) | guard::command::Redirect::Out { file, .. } = redirect
+            {
+                resources.push(Resource::new("file", file.text()));
+            }
+        }
+    }
+    resources.dedup();
+    resources
+}
