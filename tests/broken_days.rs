@@ -68,7 +68,6 @@ fn a_power_cut_in_the_middle_of_a_command_leaves_a_complete_record() {
     let _waiting = begin(&serving, &site, "sleep 57");
     soon("the command runs", || sleeps("57"));
     serving.kill();
-    soon("what it had started ends with it", || !sleeps("57"));
 
     let serving = site.serve();
     verified(&site);
@@ -83,6 +82,16 @@ fn a_power_cut_in_the_middle_of_a_command_leaves_a_complete_record() {
     assert_eq!(find(outcome, "code"), "abandoned", "{outcome}");
     let read = serving.call(&site.admin, READ, json!({ "file_path": site.path("note.txt") }));
     assert_ne!(read["isError"], true, "{read}");
+}
+
+#[test]
+fn what_a_killed_server_had_started_ends_with_it() {
+    let site = Site::new();
+    let serving = site.serve();
+    let _waiting = begin(&serving, &site, "sleep 56");
+    soon("the command runs", || sleeps("56"));
+    serving.kill();
+    soon("it ends: nobody watches over it any more", || !sleeps("56"));
 }
 
 /// The value of `key`, wherever in the record it stands.
