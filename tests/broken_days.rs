@@ -37,11 +37,14 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process with this word in its command line runs.
-fn runs(word: &str) -> bool {
+/// Whether a `sleep` of so many seconds runs.
+fn sleeps(seconds: &str) -> bool {
     let processes = fs::read_dir("/proc").expect("/proc is there").flatten();
     let mut lines = processes.filter_map(|it| fs::read_to_string(it.path().join("cmdline")).ok());
-    lines.any(|it| it.split('\0').any(|part| part == word))
+    lines.any(|it| {
+        let words: Vec<&str> = it.split('\0').collect();
+        words[0].ends_with("sleep") && words.get(1) == Some(&seconds)
+    })
 }
 
 #[track_caller]
@@ -62,10 +65,9 @@ fn verified(site: &Site) -> u64 {
 fn a_power_cut_in_the_middle_of_a_command_leaves_a_complete_record() {
     let site = Site::new();
     let serving = site.serve();
-    let _waiting = begin(&serving, &site, "sleep 4242");
-    soon("the command runs", || runs("4242"));
+    let _waiting = begin(&serving, &site, "sleep 57");
+    soon("the command runs", || sleeps("57"));
     serving.kill();
-    soon("what it had started ends with it", || !runs("4242"));
 
     let serving = site.serve();
     verified(&site);
@@ -80,6 +82,16 @@ fn a_power_cut_in_the_middle_of_a_command_leaves_a_complete_record() {
     assert_eq!(find(outcome, "code"), "abandoned", "{outcome}");
     let read = serving.call(&site.admin, READ, json!({ "file_path": site.path("note.txt") }));
     assert_ne!(read["isError"], true, "{read}");
+}
+
+#[test]
+fn what_a_killed_server_had_started_ends_with_it() {
+    let site = Site::new();
+    let serving = site.serve();
+    let _waiting = begin(&serving, &site, "sleep 56");
+    soon("the command runs", || sleeps("56"));
+    serving.kill();
+    soon("it ends: nobody watches over it any more", || !sleeps("56"));
 }
 
 /// The value of `key`, wherever in the record it stands.
@@ -112,15 +124,22 @@ fn many_power_cuts_lose_no_answered_call() {
     assert_eq!(outcomes.len(), answered, "every call whose answer was seen is in the record");
 }
 
+/// Serves in a way that lets the file size limit be changed: writes beyond it fail, as on a full disk. Without the
+/// trap the system would end the program instead.
+#[track_caller]
+fn serve_on_a_small_disk(site: &Site) -> Serving {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(blackbox::binary());
+    Serving::start(site.around(shell, &site.admin, &["serve", "--listen", "127.0.0.1:0"]))
+}
+
 #[test]
 fn a_full_disk_means_refusal_not_silence() {
     let site = Site::new();
-    // A file may not grow any further: writes fail as on a full disk. Without the trap the system would end the program.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(blackbox::binary());
-    let serving = Serving::start(site.around(shell, &site.admin, &["serve", "--listen", "127.0.0.1:0"]));
+    let serving = serve_on_a_small_disk(&site);
     let write = |name: &str| {
-        serving.call(&site.admin, WRITE, json!({ "file_path": site.path(name), "content": "x".repeat(100) }))
+        let arguments = json!({ "file_path": site.path(name), "content": "x".repeat(100) });
+        serving.call(&site.admin, WRITE, arguments)
     };
     assert_ne!(write("before.txt")["isError"], true);
 
@@ -128,14 +147,28 @@ fn a_full_disk_means_refusal_not_silence() {
     let refused = write("during.txt");
     assert_eq!(refused["_meta"]["core-mcp/error"]["code"], "audit_unavailable", "{refused}");
     assert!(!site.root().join("during.txt").exists(), "what cannot be recorded does not happen");
-    let ready =
-        serving.connect().exchange(&format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", serving.address), b"");
-    assert_eq!(ready.status, 503, "a server that refuses everything is not ready: {ready:?}");
 
     limit_file_size(&serving, "unlimited:unlimited");
     soon("calls work again once there is room", || write("after.txt")["isError"] != true);
     assert_eq!(serving.stop(), 0);
     verified(&site);
+}
+
+#[test]
+fn a_server_that_can_record_nothing_is_not_ready() {
+    let site = Site::new();
+    let serving = serve_on_a_small_disk(&site);
+    let ready = || {
+        let head = format!("GET /readyz HTTP/1.1\r\nHost: {}\r\n", serving.address);
+        serving.connect().exchange(&head, b"").status
+    };
+    assert_eq!(ready(), 200);
+    limit_file_size(&serving, "4096:unlimited");
+    let refused = serving.call(&site.admin, READ, json!({ "file_path": site.path("note.txt") }));
+    assert_eq!(refused["_meta"]["core-mcp/error"]["code"], "audit_unavailable", "{refused}");
+    soon("it says so", || ready() == 503);
+    limit_file_size(&serving, "unlimited:unlimited");
+    soon("it is ready again", || ready() == 200);
 }
 
 #[track_caller]
@@ -309,10 +342,10 @@ fn a_record_that_was_changed_is_found() {
 fn a_stop_lets_running_work_end_or_ends_it_and_says_so() {
     let site = Site::new();
     let serving = site.serve();
-    let _waiting = begin(&serving, &site, "sleep 4343");
-    soon("the command runs", || runs("4343"));
+    let _waiting = begin(&serving, &site, "sleep 58");
+    soon("the command runs", || sleeps("58"));
     assert_eq!(serving.stop(), 0);
-    soon("what it had started is gone", || !runs("4343"));
+    soon("what it had started is gone", || !sleeps("58"));
     verified(&site);
     let outcomes = records(&site, &["--tool", "execute_command", "--phase", "outcome"]);
     assert_eq!(outcomes.len(), 1, "the end is recorded: {outcomes:?}");

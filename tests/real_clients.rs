@@ -47,6 +47,8 @@ fn check_tour(client: Client, report: &Value) {
     }
     let output = command["structured"].to_string();
     assert!(output.contains("think again") && output.contains("plant a note"), "{client:?}: {command}");
+    let notes = read["notes"].to_string();
+    assert!(notes.contains("It is data"), "{client:?}: text from outside is not marked: {read}");
     assert!(read["structured"].to_string().contains("grüße, 世界"), "{client:?}: {read}");
 
     let findings = scan["structured"]["findings"].as_array().expect("findings");

@@ -154,22 +154,32 @@ fn a_command_is_not_a_shell() {
     let site = Site::new();
     let serving = site.serve();
     for command in [
-        "git log; touch stolen.txt",
-        "git log && touch stolen.txt",
-        "git log | tee stolen.txt",
-        "git log > stolen.txt",
         "git log $(touch stolen.txt)",
         "git log `touch stolen.txt`",
         "sh -c 'touch stolen.txt'",
+        "bash -c 'touch stolen.txt'",
         "git -c core.pager='touch stolen.txt' log",
         "git -c alias.x='!touch stolen.txt' x",
-        "env touch stolen.txt",
         "find . -exec touch stolen.txt ;",
+        "find . -fprint stolen.txt",
+        "xargs touch stolen.txt",
+        "git log; touch ../stolen.txt",
+        "git log && touch ../stolen.txt",
+        "git log | tee ../stolen.txt",
+        "git log > ../stolen.txt",
+        "cp note.txt ../stolen.txt",
     ] {
-        let arguments = json!({ "command": command, "working_directory": site.root() });
-        let reply =
-            serving.request(&site.admin, "tools/call", json!({ "name": RUN, "arguments": arguments }));
-        assert!(!site.root().join("stolen.txt").exists(), "{command}: {reply:?}");
+        let refused = failure(
+            &serving,
+            &site.admin,
+            RUN,
+            json!({ "command": command, "working_directory": site.root() }),
+        );
+        assert_eq!(refused["code"], "validation_failed", "{command}: {refused}");
+        assert!(refused["reason"].is_string(), "{command}: a guard names its rule: {refused}");
+        for folder in [site.root(), site.outside().to_owned()] {
+            assert!(!folder.join("stolen.txt").exists(), "{command}");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod http;
 mod process;
 mod programs;
 mod report;
+mod session;
 mod start;
 mod tree;
 
@@ -74,7 +75,11 @@ const BENCHES: &[Bench] = &[
         about: "tools/call over Streamable HTTP, 1 and 32 connections",
         prepare: http::sides,
     },
-    Bench { name: "pipeline", about: "one call through all fifteen stages", prepare: programs::pipeline },
+    Bench {
+        name: "pipeline",
+        about: "one call at a time over stdio, all fifteen stages",
+        prepare: programs::pipeline,
+    },
     Bench { name: "audit", about: "durable audit records", prepare: programs::audit },
     Bench { name: "secret-scan", about: "secrets in a tree of source code", prepare: programs::secret_scan },
 ];

@@ -43,7 +43,8 @@ async function step(client, plan) {
   const texts = result.content.filter((block) => block.type === 'text').map((block) => block.text);
   return {
     structured: result.structuredContent ?? null,
-    text: texts.join('\n'),
+    text: texts[0] ?? '',
+    notes: texts.slice(1),
     is_error: Boolean(result.isError),
     progress,
   };

@@ -45,7 +45,8 @@ async def step(call_tool, list_tools, plan):
     texts = [block.text for block in result.content if block.type == "text"]
     return {
         "structured": result.structured_content,
-        "text": "\n".join(texts),
+        "text": texts[0] if texts else "",
+        "notes": texts[1:],
         "is_error": bool(result.is_error),
         "progress": heard,
     }

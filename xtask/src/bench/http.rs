@@ -22,7 +22,7 @@ const REVISION: &str = "2026-07-28";
 const SECONDS: u32 = 5;
 const CONNECTIONS: &[u32] = &[1, 32];
 /// What both sides are asked to do: answer at once.
-const OURS: (&str, &str) = ("desktop-commander__list_directory", "directory_path");
+pub(super) const OURS: (&str, &str) = ("desktop-commander__list_directory", "directory_path");
 
 /// Ours, with the whole road in front of a small tool, and the peer with nothing in front of an echo.
 pub(super) fn sides(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
@@ -55,7 +55,7 @@ pub(super) struct OurServer {
     binary: PathBuf,
     data_dir: PathBuf,
     /// The folder that is open to tools.
-    target: PathBuf,
+    pub(super) target: PathBuf,
     /// The first token.
     pub(super) token: String,
 }

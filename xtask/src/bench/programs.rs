@@ -1,51 +1,121 @@
 //! Benches whose work is a program of ours next to programs of others.
 
-use std::path::Path;
+use std::{cell::RefCell, path::Path, rc::Rc, time::Instant};
 
 use anyhow::Context;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Better, Figure, Side, process::Timed, tree};
+use super::{
+    Figure, Side,
+    http::{OURS, OurServer},
+    process::{Timed, higher, lower, seconds_of},
+    session::{self, Session},
+    tree,
+};
 use crate::{shell::Command, workspace::Places};
 
-/// A program that measures itself and prints `{"figures": {…}}` as its last line.
-struct Reporting {
-    label: String,
-    command: Command,
+/// One call at a time over stdio: ours with the whole road behind it, a fastmcp server with nothing.
+pub(super) fn pipeline(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
+    let ours = OurServer::prepare(places)?;
+    let folder = ours.target.to_string_lossy().into_owned();
+    Ok(vec![
+        Box::new(Calls {
+            label: "core-mcp".into(),
+            command: ours.command(&["stdio"]),
+            call: json!({ "name": OURS.0, "arguments": { OURS.1: folder } }),
+        }),
+        Box::new(Calls {
+            label: "fastmcp".into(),
+            command: session::fastmcp(places)?,
+            call: json!({ "name": "echo", "arguments": { "message": "hi" } }),
+        }),
+    ])
 }
 
-impl Side for Reporting {
+/// How many calls make one round.
+const CALLS: u32 = 2000;
+
+struct Calls {
+    label: String,
+    command: Command,
+    call: Value,
+}
+
+impl Side for Calls {
     fn label(&self) -> &str {
         &self.label
     }
 
     fn round(&mut self) -> anyhow::Result<Vec<Figure>> {
-        figures(&self.command.output()?)
+        let mut session = Session::open(&self.command).with_context(|| self.label.clone())?;
+        let before = seconds_of(session.pid())?;
+        let begun = Instant::now();
+        for _ in 0..CALLS {
+            let answer = session.request("tools/call", self.call.clone())?;
+            let result = &answer["result"];
+            anyhow::ensure!(
+                result["content"].is_array() && result["isError"] != true,
+                "{}: {answer}",
+                self.label
+            );
+        }
+        let calls = f64::from(CALLS);
+        let (wall, cpu) = (begun.elapsed().as_secs_f64(), seconds_of(session.pid())? - before);
+        Ok(vec![higher("calls_per_second", calls / wall), lower("cpu_us_per_call", cpu * 1e6 / calls)])
     }
 }
 
-fn figures(printed: &str) -> anyhow::Result<Vec<Figure>> {
-    let last = printed.lines().last().context("nothing was printed")?;
-    let report: Value = serde_json::from_str(last).context("the last line is JSON")?;
-    let figures = report["figures"].as_object().context("the last line holds figures")?;
-    let figure = |(name, value): (&String, &Value)| {
-        let better = if name.contains("per_second") { Better::Higher } else { Better::Lower };
-        let value = value.as_f64().with_context(|| format!("{name} is a number"))?;
-        Ok(Figure { name: name.clone(), value, better })
-    };
-    figures.iter().map(figure).collect()
-}
-
-/// The whole road next to the tool called directly.
-pub(super) fn pipeline(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
-    let program = example(places, "pipeline", "pipeline_bench")?;
-    Ok(vec![reporting("road", &program, "road"), reporting("bare call", &program, "bare")])
-}
-
-/// Our log next to SQLite with one transaction per record.
+/// Our log in its default durability, next to one sync per record and to a bare file with a sync per record. One
+/// program measures all three in turn; each side shows its part.
 pub(super) fn audit(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
     let program = example(places, "audit", "audit_bench")?;
-    Ok(vec![reporting("audit log", &program, "ours"), reporting("plain sqlite", &program, "peer")])
+    let run = Rc::new(RefCell::new(Value::Null));
+    let part = |label: &str, part: &'static str, command: Option<Command>| -> Box<dyn Side> {
+        Box::new(Part { label: label.to_owned(), part, command, run: Rc::clone(&run) })
+    };
+    let command = Command::new(program).args(["1", "2"]);
+    Ok(vec![
+        part("audit log", "group", Some(command)),
+        part("sync per record", "sync", None),
+        part("bare file", "file", None),
+    ])
+}
+
+/// One part of what a program measured.
+struct Part {
+    label: String,
+    part: &'static str,
+    /// Set for the first part, which runs the program for all.
+    command: Option<Command>,
+    run: Rc<RefCell<Value>>,
+}
+
+impl Side for Part {
+    fn label(&self) -> &str {
+        &self.label
+    }
+
+    fn round(&mut self) -> anyhow::Result<Vec<Figure>> {
+        if let Some(command) = &self.command {
+            let printed = command.output()?;
+            *self.run.borrow_mut() = serde_json::from_str(&printed).context("the program prints JSON")?;
+        }
+        figures(&self.run.borrow()[self.part])
+    }
+}
+
+/// Every number but those that mean nothing for a side (a bare file has no writer of its own).
+fn figures(part: &Value) -> anyhow::Result<Vec<Figure>> {
+    let numbers = part.as_object().context("the part is missing")?;
+    let wanted =
+        numbers.iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).filter(|(_, it)| *it > 0.0);
+    Ok(wanted
+        .map(
+            |(name, value)| {
+                if name.contains("per_second") { higher(name, value) } else { lower(name, value) }
+            },
+        )
+        .collect())
 }
 
 /// Our scanner next to two others on the same tree.
@@ -58,15 +128,11 @@ pub(super) fn secret_scan(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>>
         peer("kingfisher").args(["scan", "--no-validate", "--no-update-check", "--format", "json"]);
     let detect = peer("detect-secrets").args(["scan", "--all-files", "--no-verify", "."]).folder(&tree);
     Ok(vec![
-        Box::new(Timed::new("core-mcp", Command::new(ours).args([&tree]))),
+        Box::new(Timed::new("core-mcp", Command::new(ours).args([&tree]).args(["--type", "secrets"]))),
         // 200 and above say that something was found.
         Box::new(Timed::new("kingfisher", kingfisher.args([&tree])).ending_with(&[0, 200, 205])),
         Box::new(Timed::new("detect-secrets", detect)),
     ])
-}
-
-fn reporting(label: &str, program: &str, side: &str) -> Box<dyn Side> {
-    Box::new(Reporting { label: label.to_owned(), command: Command::new(program).args([side]) })
 }
 
 /// Builds an example with optimisation; returns the program.
@@ -80,20 +146,15 @@ fn example(places: &Places, package: &str, name: &str) -> anyhow::Result<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::Better;
 
     #[test]
-    fn the_last_line_holds_the_figures() {
-        let printed = "warming up\n{\"figures\": {\"calls_per_second\": 5, \"p99_us\": 7.5}}\n";
-        let figures = figures(printed).expect("figures");
-        assert_eq!(figures[0].name, "calls_per_second");
+    fn the_numbers_of_a_part_are_its_figures() {
+        let part = json!({ "records_per_second": 5, "wait_us_p99": 7.5, "writer_cpu_us": 0.0, "note": "x" });
+        let figures = figures(&part).expect("figures");
+        assert_eq!(figures.len(), 2);
         assert_eq!((figures[0].value, figures[0].better), (5.0, Better::Higher));
         assert_eq!((figures[1].value, figures[1].better), (7.5, Better::Lower));
-    }
-
-    #[test]
-    fn a_program_that_reports_nothing_is_an_error() {
-        for printed in ["", "done", "{}", "{\"figures\": {\"a\": \"b\"}}"] {
-            assert!(figures(printed).is_err(), "{printed}");
-        }
+        assert!(super::figures(&Value::Null).is_err());
     }
 }

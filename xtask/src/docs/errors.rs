@@ -25,3 +25,21 @@ pub(super) fn page(kinds: &[Kind]) -> String {
     }
     page
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_error_code_is_explained() {
+        let kinds = include_str!("../../../kernel/kernel/src/error.rs");
+        let explained = include_str!("../../../catalog/examples/print_manifest.rs");
+        let (_, codes) = kinds.split_once("fn code(self)").expect("the codes");
+        let (codes, _) = codes.split_once("\n    }\n").expect("the end of the codes");
+        let variants = codes.lines().filter_map(|it| it.trim().strip_prefix("Self::")?.split(' ').next());
+        let mut count = 0;
+        for variant in variants {
+            assert!(explained.contains(&format!("ErrorKind::{variant},")), "{variant} is not explained");
+            count += 1;
+        }
+        assert!(count >= 15, "only {count} codes were found");
+    }
+}

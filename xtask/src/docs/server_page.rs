@@ -49,6 +49,7 @@ pub(super) fn index(servers: &[Server]) -> String {
             &format!("| [{name}]({name}.md) | {category} | {tools} | {} |", cell(&it.description)),
         );
     }
+    page.push_str("\nWhat every server must keep: [the contract](../specs/server.md).\n");
     page
 }
 
@@ -56,9 +57,9 @@ impl Server {
     /// The whole page.
     pub(super) fn page(&self) -> String {
         let mut page = format!("{HEAD}# {}\n\n{}\n\n", self.name, self.description);
-        line(&mut page, &format!("Version {}, category {}. ", self.version, self.category));
+        line(&mut page, &format!("Version {}, category {}.", self.version, self.category));
         if !self.aliases.is_empty() {
-            line(&mut page, &format!("Also answers to `{}`. ", self.aliases.join("`, `")));
+            line(&mut page, &format!("Also answers to `{}`.", self.aliases.join("`, `")));
         }
         line(&mut page, &format!("Runs {} calls at the same time unless configured.", self.concurrency));
         page.push_str("\n## Tools\n\n| tool | what it does to the world | permission |\n|---|---|---|\n");
@@ -121,15 +122,16 @@ fn type_of(field: &Value) -> String {
 
 fn limits(field: &Value) -> String {
     let bounds = [
-        ("minimum", "at least"),
-        ("maximum", "at most"),
-        ("minLength", "characters, at least"),
-        ("maxLength", "characters, at most"),
-        ("minItems", "entries, at least"),
-        ("maxItems", "entries, at most"),
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", " entries"),
     ];
-    let said =
-        bounds.iter().filter_map(|(key, words)| field.get(key).map(|value| format!("{words} {value}")));
+    let said = bounds.iter().filter_map(|(low, high, unit)| match (field.get(low), field.get(high)) {
+        (Some(low), Some(high)) => Some(format!("{low} to {high}{unit}")),
+        (Some(low), None) => Some(format!("at least {low}{unit}")),
+        (None, Some(high)) => Some(format!("at most {high}{unit}")),
+        (None, None) => None,
+    });
     let said: Vec<String> = said.collect();
     if said.is_empty() { String::new() } else { format!(" ({})", said.join("; ")) }
 }
@@ -160,6 +162,7 @@ mod tests {
                 "effect": { "kind": "destroy", "idempotent": true },
                 "input_schema": { "required": ["a"], "properties": {
                     "a": { "type": "integer", "maximum": 3, "description": "One | two." },
+                    "c": { "type": "string", "minLength": 1, "maxLength": 9, "description": "Short." },
                     "b": { "type": "array", "items": { "enum": ["x", "y"] }, "description": "Some." },
                 }},
             }],
@@ -171,6 +174,7 @@ mod tests {
             "Also answers to `watch`.",
             "| [`clock_now`](#clock_now) | may lose things for good, twice is like once | `mcp.clock:execute` |",
             "| `a` | integer | required | One \\| two. (at most 3) |",
+            "| `c` | string | – | Short. (1 to 9 characters) |",
             "| `b` | list of `x`, `y` | – | Some. |",
             "| `zone` | string | `\"UTC\"` | Where. |",
         ] {
