@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Id, Implementation, Revision,
-    reply::{open_result, push_json},
+    reply::{open_result, push_json, push_server_info},
 };
 
 /// What a tool answered, as far as the wire cares.
@@ -99,19 +99,27 @@ fn push_meta(
 /// Appends `resultType` and `_meta` where they say something.
 pub(crate) fn finish(
     out: &mut Vec<u8>,
-    mut meta: Map<String, Value>,
+    meta: Map<String, Value>,
     revision: Revision,
     server: &Implementation,
 ) {
     if revision.is_modern() {
-        out.extend_from_slice(br#","resultType":"complete""#);
-        let info = json!({ "name": server.name, "version": server.version });
-        meta.insert("io.modelcontextprotocol/serverInfo".into(), info);
+        out.extend_from_slice(br#","resultType":"complete","_meta":{"io.modelcontextprotocol/serverInfo":"#);
+        push_server_info(out, server);
+    } else if meta.is_empty() {
+        return;
+    } else {
+        out.extend_from_slice(br#","_meta":{"#);
     }
-    if !meta.is_empty() {
-        out.extend_from_slice(br#","_meta":"#);
-        push_json(out, &meta);
+    for (index, (key, value)) in meta.iter().enumerate() {
+        if index > 0 || revision.is_modern() {
+            out.push(b',');
+        }
+        push_json(out, key);
+        out.push(b':');
+        push_json(out, value);
     }
+    out.push(b'}');
 }
 
 /// The marker is new for each result, so text from outside cannot imitate or revoke the note.

@@ -132,6 +132,10 @@ fn envelope(body: &[u8]) -> Result<Message<'_>, Refused> {
         };
         (None, fault)
     })?;
+    // An array can be read as a struct, field by field: that is no message.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err((None, Fault::invalid_request("a message is an object")));
+    }
     let id = envelope.id.map(Id::read).transpose().map_err(|fault| (None, fault))?;
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err((id, Fault::invalid_request("`jsonrpc` must be \"2.0\"")));
@@ -186,6 +190,12 @@ mod tests {
         ] {
             assert_eq!(read(body), meaning, "{body}");
         }
+    }
+
+    #[test]
+    fn an_array_in_a_batch_is_no_message() {
+        let raw = RawValue::from_string(r#"["2.0",1,"ping",{}]"#.into()).unwrap();
+        assert_eq!(read_message(&raw).unwrap_err().1.code, Fault::INVALID_REQUEST);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use serde_json::value::RawValue;
 
 use crate::{Fault, Revision};
@@ -14,7 +17,7 @@ use crate::{Fault, Revision};
 #[serde(default)]
 pub struct Params<'a> {
     /// `_meta`.
-    #[serde(borrow, rename = "_meta")]
+    #[serde(borrow, rename = "_meta", deserialize_with = "object")]
     pub meta: Option<Meta<'a>>,
     /// Tool or prompt.
     #[serde(borrow)]
@@ -133,7 +136,7 @@ impl<'a> Params<'a> {
         raw.map(|raw| text(raw, name)).transpose()
     }
 
-    /// A required parameter of a richer type.
+    /// A required parameter that is an object of its own.
     pub fn typed<T: DeserializeOwned>(name: &'static str, raw: Option<&'a RawValue>) -> Result<T, Fault> {
         let raw = raw.ok_or_else(|| Fault::invalid_params(format!("`{name}` is missing")))?;
         serde_json::from_str(raw.get())
@@ -154,6 +157,15 @@ pub fn trace_parent(meta: Option<&Meta<'_>>) -> Option<String> {
     let empty_trace = text.get(3..35).is_none_or(|id| id.bytes().all(|it| it == b'0'));
     (well_formed && parts.next().is_none() && !empty_trace && !text.starts_with("ff"))
         .then(|| text.into_owned())
+}
+
+/// A derived reader also takes an array, field by field; metadata is an object.
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Meta<'de>>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    if !raw.get().starts_with('{') {
+        return Err(D::Error::custom("not an object"));
+    }
+    serde_json::from_str(raw.get()).map(Some).map_err(D::Error::custom)
 }
 
 fn text<'a>(raw: &'a RawValue, name: &str) -> Result<Cow<'a, str>, Fault> {

@@ -60,6 +60,15 @@ pub(crate) fn open_result(id: &Id) -> Vec<u8> {
     out
 }
 
+/// Appends who we are, without building a tree for it: it goes out with every modern answer.
+pub(crate) fn push_server_info(out: &mut Vec<u8>, server: &Implementation) {
+    out.extend_from_slice(br#"{"name":"#);
+    push_json(out, &server.name);
+    out.extend_from_slice(br#","version":"#);
+    push_json(out, &server.version);
+    out.push(b'}');
+}
+
 /// Appends any value as JSON.
 pub(crate) fn push_json(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("a tree of plain values is JSON");

@@ -144,6 +144,8 @@ fn repeats(keys: &[Cow<'_, [u8]>]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -187,5 +189,41 @@ mod tests {
         };
         assert_eq!(check_shape(keys("other").as_bytes()), Ok(()));
         assert_eq!(check_shape(keys("k0").as_bytes()), Err(ShapeError::DuplicateKey));
+    }
+
+    /// Any JSON tree, not too deep to generate.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            ".*".prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(6, 64, 8, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Into::into),
+                prop::collection::hash_map(".*", inner, 0..8).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_serde_writes_is_accepted(value in any_json()) {
+            prop_assert_eq!(check_shape(value.to_string().as_bytes()), Ok(()));
+            prop_assert_eq!(check_shape(format!("{value:#}").as_bytes()), Ok(()));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
+            let checked = check_shape(&bytes);
+            prop_assert!(checked.is_ok() || serde_json::from_slice::<serde_json::Value>(&bytes).is_err()
+                || checked == Err(ShapeError::DuplicateKey));
+            let message = br#"{"jsonrpc":"2.0","id":"a\"\u0062","method":"tools/call","params":{"x":[{"y":"\\"}]}}"#;
+            // Half a message is never taken for a whole one.
+            let cut = cut.min(message.len() - 1);
+            prop_assert!(crate::read_frame(&message[..cut]).is_err());
+            prop_assert!(crate::read_frame(message).is_ok());
+        }
     }
 }

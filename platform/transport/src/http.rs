@@ -32,6 +32,7 @@ mod batch;
 mod body;
 mod flood;
 mod guard;
+mod inbound;
 mod pages;
 mod post;
 mod pulse;

@@ -21,9 +21,11 @@ mod listen;
 mod listing;
 mod resources;
 mod session;
+mod sessions;
 
 pub(crate) use listen::{Watch, watch};
-pub(crate) use session::{Opened, Session, Sessions};
+pub(crate) use session::{Opened, Session};
+pub(crate) use sessions::Sessions;
 
 /// Messages we may queue for one stream before progress is dropped.
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 64;
@@ -136,8 +138,8 @@ impl Wire {
             ("completion/complete", _) => return self.complete(id, params, exchange).map(Work::Later),
             ("server/discover", true) => self.discover(),
             ("ping", false) => json!({}),
-            // Not declared, as there are none; older clients ask all the same.
-            ("prompts/list", false) => json!({ "prompts": [] }),
+            ("prompts/list", _) => resources::cacheable(json!({ "prompts": [] }), revision),
+            ("prompts/get", _) => return Err(Fault::invalid_params("there are no prompts")),
             ("logging/setLevel", false) => handshake::set_level(params)?,
             _ => return Err(Fault::method_not_found(method)),
         };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Http,
-    post::Inbound,
+    inbound::Inbound,
     reply::{HttpReply, empty, json, message},
 };
 use crate::wire::{Exchange, Reply, Session, Work};

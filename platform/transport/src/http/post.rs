@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use hyper::body::Incoming;
 use pipeline::Door;
-use protocol::{
-    Fault, Frame, Id, Message, Mirrored, Params, Revision, check_headers, read_elicitation, read_frame,
-};
+use protocol::{Frame, Id, Message, Params, Revision, read_elicitation, read_frame};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,30 +14,12 @@ use super::{
     Http,
     auth::too_many,
     body,
-    guard::only,
+    inbound::{Inbound, accepts, is_json},
     reply::{HttpReply, empty, events, message, refusal, with},
     routes::{Arrival, SESSION},
     stream::EventStream,
 };
 use crate::wire::{Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Reply, Session, Watch, Work};
-
-const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
-
-/// What a client can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Accepts {
-    pub(crate) json: bool,
-    pub(crate) events: bool,
-}
-
-/// One request on its way, with what its headers said.
-pub(crate) struct Inbound {
-    pub(crate) headers: HeaderMap,
-    pub(crate) arrival: Arrival,
-    pub(crate) accepts: Accepts,
-}
 
 impl Http {
     pub(crate) async fn post(
@@ -237,7 +217,7 @@ impl Http {
                 if let Some(guard) = guard {
                     guard.disarm();
                 }
-                return message(reply);
+                return self.ready(reply, inbox);
             }
             Some(first) = next(&mut inbox) => Some(first),
             () = tokio::time::sleep(self.config.keep_alive), if streams => None,
@@ -249,6 +229,15 @@ impl Http {
             Some(Bytes::from(reply.body))
         });
         events(EventStream::new(first, inbox, last, guard, self.config.keep_alive))
+    }
+
+    /// An answer that is there: JSON, unless a quick tool said something before it.
+    fn ready(&self, reply: Reply, mut inbox: Option<mpsc::Receiver<Bytes>>) -> HttpReply {
+        let Some(first) = inbox.as_mut().and_then(|inbox| inbox.try_recv().ok()) else {
+            return message(reply);
+        };
+        let last = Box::pin(std::future::ready(Some(Bytes::from(reply.body))));
+        events(EventStream::new(Some(first), inbox, last, None, self.config.keep_alive))
     }
 
     /// Denied calls use up the caller's allowance.
@@ -270,84 +259,4 @@ struct Waiting {
 
 async fn next(inbox: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
     inbox.as_mut()?.recv().await
-}
-
-impl Inbound {
-    /// Whether a request is written in 2026-07-28: it says so in its body or in its headers.
-    fn is_modern(&self, method: &str, params: &Params<'_>) -> Result<bool, Fault> {
-        let header = only(&self.headers, VERSION).ok().flatten().and_then(Revision::parse);
-        Ok(method == "server/discover"
-            || header.is_some_and(Revision::is_modern)
-            || params.stated_revision()?.is_some())
-    }
-
-    fn check_modern(&self, method: &str, params: &Params<'_>) -> Result<(), Fault> {
-        let header = |name: HeaderName| only(&self.headers, name).ok().flatten();
-        let mirrored = Mirrored { revision: header(VERSION), method: header(METHOD), name: header(NAME) };
-        let stated = params.stated_revision()?;
-        // Without a stated revision there is nothing to compare: the missing metadata is the fault.
-        if stated.is_some() {
-            let raw = if method == "resources/read" { params.uri } else { params.name };
-            let name = params.optional_text("name", raw)?;
-            check_headers(mirrored, stated.as_deref(), method, name.as_deref())?;
-        }
-        params.check_modern()
-    }
-
-    pub(crate) fn legacy_revision(&self, session: Option<&Session>) -> Result<Revision, Fault> {
-        let stated = only(&self.headers, VERSION).map_err(|()| Fault::unsupported_revision("unreadable"))?;
-        let stated = stated
-            .map(|name| Revision::parse(name).ok_or_else(|| Fault::unsupported_revision(name)))
-            .transpose()?;
-        Ok(session.map(|it| it.revision).or(stated).unwrap_or(Revision::UNSTATED))
-    }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Ok(Some(value)) = only(headers, header::CONTENT_TYPE) else { return false };
-    let media = value.split(';').next().unwrap_or_default().trim();
-    media.eq_ignore_ascii_case("application/json")
-}
-
-/// Reads `Accept`. A range with quality 0 is a refusal; other qualities do not matter to us.
-pub(crate) fn accepts(headers: &HeaderMap) -> Accepts {
-    let mut accepts = Accepts { json: false, events: false };
-    for value in headers.get_all(header::ACCEPT) {
-        for range in value.to_str().unwrap_or_default().split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-            if parts.any(|it| matches!(it, "q=0" | "q=0.0" | "q=0.00" | "q=0.000")) {
-                continue;
-            }
-            accepts.json |= matches!(media.as_str(), "*/*" | "application/*" | "application/json");
-            accepts.events |= matches!(media.as_str(), "*/*" | "text/*" | "text/event-stream");
-        }
-    }
-    accepts
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn accept_is_read_as_ranges() {
-        for (value, json, events) in [
-            ("application/json, text/event-stream", true, true),
-            ("text/event-stream;q=0.5, Application/JSON;charset=utf-8", true, true),
-            ("*/*", true, true),
-            ("application/json", true, false),
-            ("text/event-stream", false, true),
-            ("application/json;q=0, */*;q=0.0", false, false),
-            ("text/html", false, false),
-            ("application/jsonx", false, false),
-            ("", false, false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(value))]);
-            assert_eq!(accepts(&headers), Accepts { json, events }, "{value}");
-        }
-        assert_eq!(accepts(&HeaderMap::new()), Accepts { json: false, events: false });
-    }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Pulse {
     busy: AtomicU32,
     /// When the head that is being read began, in milliseconds since `born` plus one; 0: none is.
     head: AtomicU64,
-    /// When the last answer ended.
+    /// When the last answer ended, or was last seen to move.
     idle: AtomicU64,
 }
 
@@ -61,6 +61,11 @@ impl Pulse {
 
     fn now(&self) -> u64 {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// A client that takes its answer slowly is not idle.
+    fn bytes_went(&self) {
+        self.idle.store(self.now(), Ordering::Relaxed);
     }
 
     fn bytes_came(&self) {
@@ -109,7 +114,11 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.socket).poll_write(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(_))) {
+            self.pulse.bytes_went();
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -125,7 +134,11 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        if matches!(polled, Poll::Ready(Ok(_))) {
+            self.pulse.bytes_went();
+        }
+        polled
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -71,8 +71,9 @@ pub(crate) fn wrong_method(allowed: &str) -> HttpReply {
     with(empty(StatusCode::METHOD_NOT_ALLOWED), header::ALLOW, allowed)
 }
 
-/// `/mcp`, `/mcp/{server}` and `/contexts/{id}/mcp`.
+/// `/mcp`, `/mcp/{server}` and `/contexts/{id}/mcp`, with or without a slash at the end.
 fn scope_of(path: &str) -> Option<Scope> {
+    let path = path.strip_suffix('/').unwrap_or(path);
     if path == "/mcp" {
         return Some(Scope::default());
     }
@@ -128,7 +129,7 @@ impl Http {
             Ok(None) => return wrong_method("POST"),
             Err(reply) => return *reply,
         };
-        if !super::post::accepts(headers).events {
+        if !super::inbound::accepts(headers).events {
             return refusal(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "accept text/event-stream");
         }
         let ended = session.take_stream();
@@ -229,7 +230,10 @@ mod tests {
             ("/mcp", Some((None, None))),
             ("/mcp/docker-manager", Some((some("docker-manager"), None))),
             ("/contexts/c-1/mcp", Some((None, some("c-1")))),
-            ("/mcp/", None),
+            ("/mcp/", Some((None, None))),
+            ("/mcp/docker-manager/", Some((some("docker-manager"), None))),
+            ("/mcp//", None),
+            ("//mcp", None),
             ("/mcp/a/b", None),
             ("/mcp/%2e%2e", None),
             ("/mcpx", None),

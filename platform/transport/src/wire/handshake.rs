@@ -47,9 +47,9 @@ impl Wire {
     }
 }
 
-/// Only what we have.
+/// Prompts are there for clients that ask; so far no server has any.
 fn capabilities() -> Value {
-    json!({ "tools": { "listChanged": true }, "resources": {}, "completions": {} })
+    json!({ "tools": { "listChanged": true }, "resources": {}, "prompts": {}, "completions": {} })
 }
 
 /// Accepts a level. We declare no logging and send no log messages, so any level is honoured.

@@ -75,8 +75,8 @@ pub(super) fn templates(revision: Revision) -> Value {
     cacheable(json!({ "resourceTemplates": [template] }), revision)
 }
 
-/// Modern lists say how long they are good: these change with every large result.
-fn cacheable(mut result: Value, revision: Revision) -> Value {
+/// Modern lists say how long they are good: these may change with every call.
+pub(super) fn cacheable(mut result: Value, revision: Revision) -> Value {
     if revision.is_modern() {
         result["ttlMs"] = 0.into();
         result["cacheScope"] = "private".into();

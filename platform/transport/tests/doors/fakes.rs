@@ -6,13 +6,15 @@ use std::{
 };
 
 use kernel::{
-    ApprovalTicket, BoxFuture, ErrorKind, Principal, PrincipalKind, Secret, ServerEntry, StartContext, ToolError,
+    ApprovalTicket, BoxFuture, ErrorKind, Principal, PrincipalKind, Secret, ServerEntry, StartContext,
+    ToolError,
 };
 use pipeline::{
     Gate, GateParts, LimitOverrides, Mount, Registry, Tuning,
     seams::{
-        Action, ApprovalRequest, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Decision, Durable,
-        HistoryEntry, Identity, Journal, JournalError, Obligations, Policy, PolicyQuestion,
+        Action, ApprovalRequest, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts,
+        Decision, Durable, HistoryEntry, Identity, Journal, JournalError, Obligations, Policy,
+        PolicyQuestion,
     },
 };
 use tokio::sync::oneshot;
@@ -21,16 +23,16 @@ use crate::server::{Bench, Other};
 
 /// The state a test can look at or change while the server runs.
 #[derive(Default)]
-pub struct Fakes {
+pub(crate) struct Fakes {
     /// Tokens that no longer work.
-    pub revoked: Mutex<Vec<String>>,
+    pub(crate) revoked: Mutex<Vec<String>>,
     /// Every audit record.
-    pub records: Mutex<Vec<AuditEntry>>,
+    pub(crate) records: Mutex<Vec<AuditEntry>>,
     granted: Mutex<HashMap<String, bool>>,
 }
 
 /// A gate with the servers `bench` and `other`; the token `ann` belongs to ann, and so on.
-pub async fn gate() -> (Arc<Gate>, Arc<Fakes>) {
+pub(crate) async fn gate() -> (Arc<Gate>, Arc<Fakes>) {
     let fakes = Arc::new(Fakes::default());
     let mut mounts = Vec::new();
     for entry in [ServerEntry::of::<Bench>(), ServerEntry::of::<Other>()] {
@@ -61,7 +63,7 @@ pub async fn gate() -> (Arc<Gate>, Arc<Fakes>) {
 
 impl Fakes {
     /// How the finished calls of `tool` ended, in order.
-    pub fn outcomes(&self, tool: &str) -> Vec<String> {
+    pub(crate) fn outcomes(&self, tool: &str) -> Vec<String> {
         let records = self.records.lock().unwrap();
         records.iter().filter(|it| it.tool == tool).filter_map(|it| it.code.clone()).collect()
     }
@@ -89,7 +91,8 @@ impl Policy for Fakes {
         let eve = question.principal.id == "eve";
         let allowed = !eve || (question.action != Action::Execute && question.server == "other");
         let danger = question.action == Action::Execute && question.tool == Some("danger");
-        let obligations = Obligations { approval: danger.then(|| "it is dangerous".into()), ..Obligations::default() };
+        let obligations =
+            Obligations { approval: danger.then(|| "it is dangerous".into()), ..Obligations::default() };
         Decision { allowed, policies: vec!["fake".into()], obligations }
     }
 
@@ -100,7 +103,12 @@ impl Policy for Fakes {
 
 impl Journal for Fakes {
     fn append(&self, entry: AuditEntry) -> Result<Durable, JournalError> {
-        self.records.lock().unwrap().push(entry);
+        let mut records = self.records.lock().unwrap();
+        // A benchmark makes millions; no test needs more than these.
+        if records.len() < 10_000 {
+            records.push(entry);
+        }
+        drop(records);
         let (done, durable) = oneshot::channel();
         done.send(Ok(())).map_err(|_| JournalError { reason: "gone".into() })?;
         Ok(Durable::pending(durable))
@@ -128,7 +136,8 @@ impl Contexts for Fakes {
 impl Approvals for Fakes {
     fn open(&self, request: ApprovalRequest) -> Result<ApprovalTicket, ToolError> {
         let id = format!("ap-{}", &request.digest[..8]);
-        let ticket = ApprovalTicket { id, digest: request.digest, question: request.question, expires_at: i64::MAX };
+        let ticket =
+            ApprovalTicket { id, digest: request.digest, question: request.question, expires_at: i64::MAX };
         self.granted.lock().unwrap().insert(ticket.id.clone(), false);
         Ok(ticket)
     }
