@@ -79,6 +79,17 @@ fn a_second_server_on_the_same_data_is_refused_and_told_where_the_first_is() {
 }
 
 #[test]
+fn a_port_that_is_taken_is_said_to_be() {
+    let made = Installation::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ended = made.run_as("", &["serve", "--listen", &address, "--output", "json"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.error()["hints"].to_string().contains("--listen"), "{ended:?}");
+    made.run(&["audit", "verify"]).done();
+}
+
+#[test]
 fn nobody_listens_beyond_this_machine_without_tls() {
     let made = Installation::new();
     let ended = made.run_as("", &["serve", "--listen", "0.0.0.0:0", "--output", "json"]);
