@@ -2,11 +2,12 @@
 //!
 //! Reading order: [`Revision`] (which protocol), [`Message`] (what arrived), [`Params`] (what it says),
 //! [`check_headers`] (whether the HTTP headers tell the same story), [`Fault`] (what is refused and how),
-//! then what goes out: [`wire_tool`], [`write_answer`], [`write_failure`], [`Approval`] and the notices.
+//! then what goes out: [`wire_tools`], [`write_answer`], [`write_failure`], [`Approval`] and the notices.
 //! [`Sealer`] signs what a client carries for us. Nothing here does I/O, keeps state or knows the pipeline.
 
 mod answer;
 mod approval;
+mod detail;
 mod failure;
 mod fault;
 mod frame;
@@ -33,4 +34,4 @@ pub use reply::{Implementation, write_error, write_result};
 pub use revision::Revision;
 pub use seal::{Purpose, SealError, Sealer};
 pub use shape::{DEPTH_MAX, ShapeError, VALUES_MAX, check_shape};
-pub use tool::{Naming, wire_tool};
+pub use tool::{Naming, share_bytes_max, wire_tools};

@@ -1,7 +1,9 @@
 //! A tool as `tools/list` shows it.
 
 use kernel::{Effect, ToolSpec};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::detail::Detail;
 
 /// How tools are named on a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,54 +24,61 @@ impl Naming {
     }
 }
 
-/// One entry of `tools/list`.
+/// Bytes of `tools/list` that one server may take, as compact JSON: every conversation pays for them.
+const SHARE_BYTES: usize = 12 * 1024;
+/// Servers whose subject is wide enough to pay for more.
+const WIDE_SHARES: &[(&str, usize)] = &[("kubernetes-operator", 24 * 1024)];
+
+/// The entries of `tools/list` for `specs`, in their order.
 ///
-/// Descriptions inside the output schema are left out: the model reads the result itself, and they
-/// would be sent with every conversation.
-pub fn wire_tool(spec: &ToolSpec, naming: Naming) -> Value {
-    let mut output_schema = spec.output_schema.clone();
-    strip_descriptions(&mut output_schema);
-    json!({
+/// Each server gets the richest [`Detail`] with which its share fits; what is left out is prose and bounds
+/// that the server still enforces. The whole schemas are in `core-mcp tools --output json` and the docs.
+pub fn wire_tools(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
+    let mut listed = Vec::with_capacity(specs.len());
+    for share in specs.chunk_by(|left, right| left.server == right.server) {
+        listed.extend(share_of_one_server(share, naming));
+    }
+    listed
+}
+
+/// Bytes one server's share may take.
+pub fn share_bytes_max(server: &str) -> usize {
+    WIDE_SHARES.iter().find(|(name, _)| *name == server).map_or(SHARE_BYTES, |(_, bytes)| *bytes)
+}
+
+fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
+    let at = |detail: Detail| specs.iter().map(|spec| wire_tool(spec, naming, detail)).collect::<Vec<_>>();
+    let max = specs.first().map_or(SHARE_BYTES, |spec| share_bytes_max(&spec.server));
+    let fits =
+        |tools: &Vec<Value>| tools.iter().map(|tool| tool.to_string().len() + 1).sum::<usize>() + 2 <= max;
+    [Detail::Whole, Detail::Short].into_iter().map(at).find(fits).unwrap_or_else(|| at(Detail::Names))
+}
+
+fn wire_tool(spec: &ToolSpec, naming: Naming, detail: Detail) -> Value {
+    let mut tool = json!({
         "name": naming.name_of(spec),
         "title": spec.title,
         "description": spec.description,
-        "inputSchema": spec.input_schema,
-        "outputSchema": output_schema,
-        "annotations": {
-            "title": spec.title,
-            "readOnlyHint": spec.effect.is_read(),
-            "destructiveHint": matches!(spec.effect, Effect::Destroy { .. }),
-            "idempotentHint": spec.effect.is_idempotent(),
-            "openWorldHint": spec.open_world,
-        },
-    })
-}
-
-fn strip_descriptions(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            if object.get("description").is_some_and(Value::is_string) {
-                object.remove("description");
-            }
-            for (key, value) in object.iter_mut() {
-                match (key.as_str(), value) {
-                    // What stands under these is data, not a schema.
-                    ("default" | "enum" | "const" | "examples", _) => {}
-                    // These keys are names: a field may well be called `description`.
-                    ("properties" | "patternProperties" | "$defs", Value::Object(fields)) => {
-                        strip_each(fields)
-                    }
-                    (_, value) => strip_descriptions(value),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_descriptions),
-        _ => {}
+        "inputSchema": detail.input(&spec.input_schema),
+        "outputSchema": detail.output(&spec.output_schema),
+        "annotations": hints(spec),
+    });
+    if detail == Detail::Names
+        && let Some(tool) = tool.as_object_mut()
+    {
+        tool.remove("title");
     }
+    tool
 }
 
-fn strip_each(fields: &mut Map<String, Value>) {
-    fields.values_mut().for_each(strip_descriptions);
+/// The hints, without those that say what holds anyway: a read is neither destructive nor unrepeatable.
+fn hints(spec: &ToolSpec) -> Value {
+    let mut hints = json!({ "readOnlyHint": spec.effect.is_read(), "openWorldHint": spec.open_world });
+    if !spec.effect.is_read() {
+        hints["destructiveHint"] = matches!(spec.effect, Effect::Destroy { .. }).into();
+        hints["idempotentHint"] = spec.effect.is_idempotent().into();
+    }
+    hints
 }
 
 #[cfg(test)]
@@ -98,6 +107,36 @@ mod tests {
         }
     }
 
+    fn listed(spec: &ToolSpec, naming: Naming) -> Value {
+        wire_tools(&[spec], naming).remove(0)
+    }
+
+    #[test]
+    fn a_share_that_is_too_large_loses_prose_and_bounds_but_no_tool_and_no_parameter() {
+        let mut large = spec(Effect::Read);
+        let field = json!({"type": "string", "maxLength": 9, "description": "What the field is about."});
+        let names: Vec<String> = (0..40).map(|index| format!("field_{index}")).collect();
+        for schema in [&mut large.input_schema, &mut large.output_schema] {
+            let fields = names.iter().map(|name| (name.clone(), field.clone()));
+            *schema = json!({"type": "object", "additionalProperties": false, "properties": fields.collect::<serde_json::Map<_, _>>()});
+        }
+        let tools: Vec<&ToolSpec> = std::iter::repeat_n(&large, 5).collect();
+        let listed = wire_tools(&tools, Naming::Bare);
+        assert!(serde_json::to_string(&listed).unwrap().len() <= share_bytes_max("docker-manager"));
+        assert_eq!(listed.len(), 5);
+        for name in &names {
+            assert_eq!(listed[0]["inputSchema"]["properties"][name]["type"], "string");
+            assert!(listed[0]["outputSchema"]["properties"].get(name).is_some());
+        }
+        let other = ToolSpec { server: "small".into(), ..spec(Effect::Read) };
+        let mixed: Vec<&ToolSpec> = tools.into_iter().chain([&other]).collect();
+        assert_eq!(
+            wire_tools(&mixed, Naming::Bare)[5]["title"],
+            "Stop a container",
+            "another server pays for itself"
+        );
+    }
+
     #[test]
     fn hints_follow_the_effect() {
         for (effect, read, destroy, idempotent) in [
@@ -107,17 +146,23 @@ mod tests {
             (Effect::Destroy { idempotent: true }, false, true, true),
             (Effect::Destroy { idempotent: false }, false, true, false),
         ] {
-            let hints = wire_tool(&spec(effect), Naming::Bare)["annotations"].clone();
-            let told = [&hints["readOnlyHint"], &hints["destructiveHint"], &hints["idempotentHint"]];
-            assert_eq!(told, [&json!(read), &json!(destroy), &json!(idempotent)], "{effect:?}");
+            let hints = listed(&spec(effect), Naming::Bare)["annotations"].clone();
+            assert_eq!(hints["readOnlyHint"], read, "{effect:?}");
+            if !read {
+                assert_eq!(
+                    [&hints["destructiveHint"], &hints["idempotentHint"]],
+                    [destroy, idempotent],
+                    "{effect:?}"
+                );
+            }
         }
     }
 
     #[test]
     fn names_follow_the_route_and_output_schemas_lose_their_prose() {
-        let tool = wire_tool(&spec(Effect::Read), Naming::Qualified);
+        let tool = listed(&spec(Effect::Read), Naming::Qualified);
         assert_eq!(tool["name"], "docker-manager__docker_stop");
-        assert_eq!(wire_tool(&spec(Effect::Read), Naming::Bare)["name"], "docker_stop");
+        assert_eq!(listed(&spec(Effect::Read), Naming::Bare)["name"], "docker_stop");
         assert_eq!(tool["inputSchema"]["properties"]["container"]["description"], "kept");
         assert_eq!(
             tool["outputSchema"],

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// What is enforced, as measured by a confined process and not guessed from a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enforcement {
-    /// Files outside the policy cannot be opened, changed, cut or renamed.
+    /// Files outside the policy cannot be opened, changed, cut or renamed. Landlock does not hold modes and
+    /// times: those of files that the same user owns can still be set.
     pub filesystem: bool,
     /// Sockets the policy does not allow cannot be made.
     pub network: bool,
@@ -15,7 +16,7 @@ pub struct Enforcement {
     pub signals: bool,
     /// Version of the kernel's Landlock interface; 0 when there is none.
     pub landlock_abi: i32,
-    /// Why something is not enforced, one sentence each.
+    /// What is not enforced and why, one sentence each.
     pub reasons: Vec<String>,
 }
 

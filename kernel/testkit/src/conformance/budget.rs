@@ -1,22 +1,20 @@
 //! What a listing may cost: a model pays for every byte of it in every conversation.
 
 use kernel::ToolSpec;
-use serde_json::{Value, json};
+use protocol::{Naming, share_bytes_max, wire_tools};
+use serde_json::Value;
 
 use super::Findings;
 
-const KIB: usize = 1024;
-const OUTPUT_SCHEMA_BYTES_MAX: usize = 4 * KIB;
-/// Servers whose subject is wide enough to pay for a longer listing.
-const WIDE_SERVERS: &[(&str, usize)] = &[("desktop-commander", 22 * KIB), ("kubernetes-operator", 24 * KIB)];
-const LISTING_BYTES_MAX: usize = 12 * KIB;
+const OUTPUT_SCHEMA_BYTES_MAX: usize = 4 * 1024;
 
 pub(super) fn check(server: &str, specs: &[ToolSpec], findings: &mut Findings) {
-    let max =
-        WIDE_SERVERS.iter().find(|(name, _)| *name == server).map_or(LISTING_BYTES_MAX, |(_, max)| *max);
-    let tools: Vec<Value> = specs.iter().map(listed).collect();
-    let size = json!({ "tools": tools }).to_string().len();
-    findings.must(size <= max, "B1", server, format!("tools/list takes {size} bytes, {max} are allowed"));
+    let max = share_bytes_max(server);
+    let specs: Vec<&ToolSpec> = specs.iter().collect();
+    for naming in [Naming::Qualified, Naming::Bare] {
+        let size = Value::Array(wire_tools(&specs, naming)).to_string().len();
+        findings.must(size <= max, "B1", server, format!("tools/list takes {size} bytes, {max} are allowed"));
+    }
     for spec in specs {
         let size = without_descriptions(&spec.output_schema).to_string().len();
         findings.must(
@@ -26,24 +24,6 @@ pub(super) fn check(server: &str, specs: &[ToolSpec], findings: &mut Findings) {
             format!("the output schema takes {size} bytes, {OUTPUT_SCHEMA_BYTES_MAX} are allowed"),
         );
     }
-}
-
-/// One tool as `tools/list` sends it: output descriptions are left out.
-fn listed(spec: &ToolSpec) -> Value {
-    json!({
-        "name": spec.wire_name(),
-        "title": spec.title,
-        "description": spec.description,
-        "inputSchema": spec.input_schema,
-        "outputSchema": without_descriptions(&spec.output_schema),
-        "annotations": {
-            "title": spec.title,
-            "readOnlyHint": spec.effect.is_read(),
-            "destructiveHint": matches!(spec.effect, kernel::Effect::Destroy { .. }),
-            "idempotentHint": spec.effect.is_idempotent(),
-            "openWorldHint": spec.open_world,
-        },
-    })
 }
 
 fn without_descriptions(schema: &Value) -> Value {
@@ -60,6 +40,7 @@ fn without_descriptions(schema: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use kernel::ServerEntry;
+    use serde_json::json;
 
     use super::*;
     use crate::EchoServer;
@@ -75,9 +56,9 @@ mod tests {
     #[test]
     fn a_listing_that_costs_too_much_is_found() {
         assert_eq!(broken("echo", |_| {}), Vec::<&str>::new());
-        assert_eq!(broken("echo", |it| it.description = "d".repeat(12 * KIB)), ["B1"]);
+        assert_eq!(broken("echo", |it| it.description = "d".repeat(12 * 1024)), ["B1"]);
         assert_eq!(
-            broken("kubernetes-operator", |it| it.description = "d".repeat(12 * KIB)),
+            broken("kubernetes-operator", |it| it.description = "d".repeat(12 * 1024)),
             Vec::<&str>::new()
         );
     }

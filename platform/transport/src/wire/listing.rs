@@ -9,7 +9,7 @@ use std::{
 use kernel::{Principal, ToolError};
 use parking_lot::Mutex;
 use pipeline::ToolView;
-use protocol::{Fault, Id, Params, Purpose, wire_tool};
+use protocol::{Fault, Id, Params, Purpose, wire_tools};
 use serde_json::json;
 
 use super::{Exchange, Wire, unix_now};
@@ -141,7 +141,8 @@ impl Wire {
 
 fn page(views: &[ToolView], exchange: &Exchange) -> Page {
     let naming = exchange.naming();
-    let tools: Vec<_> = views.iter().map(|view| wire_tool(&view.spec, naming)).collect();
+    let specs: Vec<_> = views.iter().map(|view| view.spec.as_ref()).collect();
+    let tools = wire_tools(&specs, naming);
     let first = views.first().map(|view| view.spec.wire_name()).unwrap_or_default();
     Page { first, tools: serde_json::Value::from(tools).to_string() }
 }
