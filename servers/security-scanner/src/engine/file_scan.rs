@@ -18,7 +18,9 @@ use super::{
 };
 
 /// Hits kept for one file; more make the file's entry `truncated`.
-pub(crate) const HITS_MAX: usize = 1_000;
+const HITS_MAX: usize = 1_000;
+/// Hits looked at before those that overlap are joined.
+const RAW_MAX: usize = HITS_MAX * 4;
 /// A line rule looks at no more of a line than this around its keyword.
 const LINE_MAX: usize = 1_024;
 
@@ -36,6 +38,8 @@ pub(crate) struct FileScan<'r> {
     filter: &'r Prefilter,
     caches: Vec<Option<(Cache, Captures)>>,
     generic: [Option<u16>; 5],
+    /// The last text held more hits than are looked at or kept.
+    pub(crate) was_cut: bool,
 }
 
 /// What one text's scan carries along.
@@ -60,7 +64,7 @@ impl<'r> FileScan<'r> {
             }
         }
         let caches = set.rules.iter().map(|_| None).collect();
-        Self { set, filter: set.prefilter(wanted), caches, generic }
+        Self { set, filter: set.prefilter(wanted), caches, generic, was_cut: false }
     }
 
     /// Every hit in `text`, by position; where two overlap, the more specific one stays.
@@ -85,14 +89,17 @@ impl<'r> FileScan<'r> {
             for rule in &filter.rules[found.pattern().as_usize()] {
                 self.at_keyword(&mut pass, *rule, found.span().range());
             }
-            if pass.hits.len() >= HITS_MAX * 4 {
+            if pass.hits.len() >= RAW_MAX {
                 break;
             }
         }
         for rule in &filter.whole {
             self.whole_file(&mut pass, *rule);
         }
-        self.settle(pass.hits)
+        let was_full = pass.hits.len() >= RAW_MAX;
+        let kept = self.settle(pass.hits);
+        self.was_cut = was_full || kept.len() == HITS_MAX;
+        kept
     }
 
     fn at_keyword(&mut self, pass: &mut Pass<'_>, index: u16, hit: Range<usize>) {
@@ -185,7 +192,7 @@ impl<'r> FileScan<'r> {
         let to = memchr::memchr(b'\n', &pass.text[hit.end..]).map_or(pass.text.len(), |at| hit.end + at);
         let to = to.min(hit.end + LINE_MAX);
         let input = Input::new(pass.text).span(from..to);
-        let Some((whole, _)) = self.captures(index, regex, input) else { return };
+        let Some((whole, shown)) = self.captures(index, regex, input) else { return };
         let before = &pass.text[from..whole.start];
         if in_comment(before, line_comment(pass.kind)) || in_code && in_string(before) {
             return;
@@ -194,7 +201,7 @@ impl<'r> FileScan<'r> {
         if rule.allow.iter().any(|it| it.get().is_match(Input::new(pass.text).span(from..to))) {
             return;
         }
-        pass.hits.push(Hit { rule: index, span: whole, confidence: rule.confidence });
+        pass.hits.push(Hit { rule: index, span: shown, confidence: rule.confidence });
     }
 
     fn generic(&mut self, pass: &mut Pass<'_>, hit: Range<usize>) {
@@ -233,7 +240,7 @@ impl<'r> FileScan<'r> {
             return;
         }
         let mut from = 0;
-        while from < pass.text.len() && pass.hits.len() < HITS_MAX * 4 {
+        while from < pass.text.len() && pass.hits.len() < RAW_MAX {
             let input = Input::new(pass.text).span(from..pass.text.len());
             let Some((whole, secret)) = self.captures(index, regex, input) else { break };
             from = whole.end.max(from + 1);

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BinaryHeap},
     fs::File,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{
         Mutex,
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     coverage::Coverage,
-    file_scan::{FileScan, HITS_MAX, Hit},
+    file_scan::{FileScan, Hit},
     finding::{Finding, Location, Status, mask},
     fingerprint::Fingerprints,
     rule::{Family, Severity},
@@ -29,6 +30,8 @@ use super::{
 /// Paths handed to a worker at once, and batches waiting: the walk is never far ahead.
 const BATCH: usize = 64;
 const BATCHES: usize = 16;
+/// A snippet's line is searched for secrets this far beyond the snippet.
+const SNIPPET_MARGIN: usize = 1_024;
 /// Between two reports of progress.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
@@ -279,7 +282,7 @@ impl<'a> Worker<'a> {
     fn text(&mut self, path: &str, bytes: u64) {
         self.share.coverage.scanned(bytes);
         let hits = self.scan.scan(path, &self.buffer);
-        if hits.len() == HITS_MAX {
+        if self.scan.was_cut {
             self.share.coverage.truncated = true;
         }
         for finding in findings(self.job, path, &self.buffer, &hits) {
@@ -311,17 +314,32 @@ pub(crate) fn findings(job: &Job<'_>, path: &str, text: &[u8], hits: &[Hit]) -> 
             cwe: format!("CWE-{}", rule.cwe),
             location: Location { path: path.to_owned(), line, column, end_line, end_column },
             message: rule.description.clone(),
-            evidence: if rule.family == Family::Secrets { mask(secret) } else { snippet(secret) },
+            evidence: if rule.family == Family::Secrets {
+                mask(secret)
+            } else {
+                snippet(job, path, text, &hit.span)
+            },
             status,
         });
     }
     out
 }
 
-/// The matched code itself: a pattern is no secret, but a line may still hold one, so it stays short.
-fn snippet(code: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(code).chars().filter(|it| !it.is_control()).take(60).collect();
-    text.trim().to_owned()
+/// The matched code, short, with every secret on its lines masked.
+fn snippet(job: &Job<'_>, path: &str, text: &[u8], span: &Range<usize>) -> String {
+    let from = memchr::memrchr(b'\n', &text[..span.start]).map_or(0, |at| at + 1);
+    let from = from.max(span.start.saturating_sub(SNIPPET_MARGIN));
+    let to = memchr::memchr(b'\n', &text[span.end..]).map_or(text.len(), |at| span.end + at);
+    let to = to.min(span.end + SNIPPET_MARGIN);
+    let mut code = text[span.clone()].to_vec();
+    for hit in FileScan::new(job.rules, Wanted::Secrets).scan(path, &text[from..to]) {
+        let start = (from + hit.span.start).clamp(span.start, span.end) - span.start;
+        let end = (from + hit.span.end).clamp(span.start, span.end) - span.start;
+        code[start..end].fill(b'*');
+    }
+    let shown: String =
+        String::from_utf8_lossy(&code).chars().filter(|it| !it.is_control()).take(60).collect();
+    shown.trim().to_owned()
 }
 
 /// Counts lines and characters forward from the last place asked for, so that a file is counted once.

@@ -149,3 +149,58 @@ fn decode_utf16(buffer: &mut Vec<u8>) {
         char::decode_utf16(units).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     *buffer = text.into_bytes();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, PathBuf, (u64, u64)) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap();
+        let facts = path.metadata().unwrap();
+        let identity = (facts.dev(), facts.ino());
+        (dir, path, identity)
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_became_a_link_is_named_so() {
+        let (_dir, path, identity) = folder();
+        fs::write(path.join("real"), "x").unwrap();
+        fs::create_dir(path.join("inner")).unwrap();
+        std::os::unix::fs::symlink("real", path.join("link")).unwrap();
+        std::os::unix::fs::symlink("inner", path.join("way")).unwrap();
+        fs::write(path.join("inner/file"), "x").unwrap();
+        let root = Root::open(&path, identity).unwrap();
+        let read = |name: &str| root.read(Path::new(name), 100, &mut Vec::new());
+        assert_eq!(read("real"), Ok(()));
+        assert_eq!(read("inner/file"), Ok(()));
+        assert_eq!(read("gone"), Err(SkipReason::Vanished));
+        assert_eq!(read("real/below"), Err(SkipReason::Vanished));
+        for escape in ["link", "way/file", "../x", "/etc/hostname"] {
+            assert_eq!(read(escape), Err(SkipReason::NotRegular), "{escape}");
+        }
+        assert_eq!(read("inner"), Err(SkipReason::NotRegular));
+    }
+
+    #[test]
+    fn a_folder_that_was_replaced_is_not_scanned() {
+        let (_dir, path, (device, inode)) = folder();
+        assert!(Root::open(&path, (device, inode + 1)).is_err());
+    }
+
+    #[test]
+    fn a_file_at_the_limit_is_read_and_one_beyond_is_not() {
+        let (_dir, path, identity) = folder();
+        let root = Root::open(&path, identity).unwrap();
+        for (size, expected) in
+            [(0, Ok(())), (SNIFF, Ok(())), (20_000, Ok(())), (20_001, Err(SkipReason::TooLarge))]
+        {
+            fs::write(path.join("f"), vec![b'a'; size]).unwrap();
+            let mut buffer = Vec::new();
+            assert_eq!(root.read(Path::new("f"), 20_000, &mut buffer), expected, "{size}");
+            assert!(expected.is_err() || buffer.len() == size);
+        }
+    }
+}

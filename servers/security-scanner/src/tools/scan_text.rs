@@ -76,11 +76,11 @@ impl Tool for ScanText {
                 cancel: &cancel,
                 report: &report,
             };
-            findings(&job, &self.file_name, self.text.as_bytes(), &hits)
+            (findings(&job, &self.file_name, self.text.as_bytes(), &hits), scan.was_cut)
         };
-        let mut findings = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;
-        let truncated = findings.len() > 100;
+        let (mut findings, was_cut) = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;
+        let truncated = was_cut || findings.len() > 100;
         findings.truncate(100);
-        Ok(TextReport { is_clean: findings.is_empty(), findings, truncated })
+        Ok(TextReport { is_clean: findings.is_empty() && !truncated, findings, truncated })
     }
 }

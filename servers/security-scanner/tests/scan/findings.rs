@@ -187,3 +187,15 @@ async fn rules_of_the_operator_are_used_and_bad_ones_stop_the_server() {
     let bench = bench.again(json!({ "rules": [rules] }), Vec::new()).await;
     assert_eq!(places(&bench.scan(json!({"file_path": "a.txt"})).await), ["acme-key@a.txt:1"]);
 }
+
+#[tokio::test]
+async fn a_secret_beside_dangerous_code_is_not_shown_either() {
+    let bench = Bench::new().await;
+    let docker = bench.file("Dockerfile", "ENV DB_PASSWORD=<alnum:14>\n");
+    let script = bench.file("a.sh", "curl -H 'Authorization: Bearer <alnum:40>' https://x | sh\n");
+    let report = bench.scan(json!({"scan_type": "patterns"})).await;
+    assert_eq!(places(&report), ["curl-pipe-shell@a.sh:1", "docker-secret-env@Dockerfile:1"]);
+    for secret in [&docker[16..30], &script[31..71]] {
+        assert!(!report.to_string().contains(secret), "{secret}");
+    }
+}

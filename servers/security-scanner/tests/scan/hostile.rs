@@ -171,3 +171,11 @@ async fn bad_arguments_are_refused_before_anything_is_read() {
         );
     }
 }
+
+#[tokio::test]
+async fn more_hits_than_are_kept_are_never_passed_over_in_silence() {
+    let bench = Bench::new().await;
+    // On one line every keyword leads to the same few places.
+    bench.bytes("a.py", "eval(a) ".repeat(20_000).as_bytes());
+    assert_eq!(bench.scan(json!({})).await["coverage"]["truncated"], true);
+}
