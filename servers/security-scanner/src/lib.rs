@@ -25,5 +25,5 @@ pub use engine::{
     template::{Dice, fill},
 };
 pub use report::{EngineFacts, Report, Verdict};
-pub use server::SecurityScanner;
+pub use server::{SecurityScanner, entry};
 pub use tools::{ScanFormat, ScanType};

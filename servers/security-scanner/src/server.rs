@@ -32,6 +32,11 @@ pub struct SecurityScanner {
     protected: Vec<PathBuf>,
 }
 
+/// What the catalogue mounts.
+pub fn entry() -> kernel::ServerEntry {
+    kernel::ServerEntry::of::<SecurityScanner>()
+}
+
 impl Server for SecurityScanner {
     const FACTS: ServerFacts = ServerFacts {
         name: NAME,
