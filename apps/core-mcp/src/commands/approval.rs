@@ -78,12 +78,7 @@ async fn decide(
     grant: bool,
 ) -> Result<(), Failure> {
     let detail = json!({ "id": id, "granted": grant, "via": "cli", "by": who.id });
-    local
-        .recorded("approval.decided", detail, async {
-            store.may_decide(id, who, "cli")?;
-            store.decide(id, grant, &who.id, "cli")
-        })
-        .await?;
+    local.recorded("approval.decided", detail, async { store.decide(id, grant, who, "cli") }).await?;
     output.one(&json!({ "id": id, "granted": grant }), || {
         let said = if grant { "approved; the caller can repeat the call now" } else { "denied" };
         format!("{} {said}", plain(id))
