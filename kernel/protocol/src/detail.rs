@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 pub(crate) enum Detail {
     /// All of the input; the output without prose.
     Whole,
-    /// The input without bounds, without defaults that mean "off", and without prose for conventional
-    /// names; the output's fields with their types.
+    /// The input without bounds and without prose for conventional names; the output's fields with
+    /// their types.
     Short,
     /// As `Short`, and of the output only the fields' names.
     Names,
@@ -32,20 +32,33 @@ const CONVENTIONAL: &[&str] = &[
     "command",
     "content",
     "context",
+    "create_dirs",
     "cursor",
+    "data",
     "db",
     "depth",
     "directory_path",
     "dry_run",
     "encoding",
+    "eof",
     "file_path",
     "glob",
+    "include_ignored",
+    "kind",
     "length",
     "limit",
+    "max_bytes",
     "message",
+    "mode",
+    "new",
     "offset",
+    "old",
+    "op",
+    "overwrite",
     "params",
+    "path",
     "paths",
+    "pattern",
     "recursive",
     "regex",
     "remote",
@@ -54,6 +67,7 @@ const CONVENTIONAL: &[&str] = &[
     "show_hidden",
     "sort",
     "sql",
+    "staged",
     "stdin",
     "target",
     "timeout",
@@ -93,8 +107,7 @@ fn without_prose(schema: &Value) -> Value {
 }
 
 fn shortened(schema: &Value) -> Value {
-    let keep = |key: &str, value: &Value| !(BOUNDS.contains(&key) || key == "default" && means_off(value));
-    rewrite(schema, &keep, &|name, mut field| {
+    rewrite(schema, &|key, _| !BOUNDS.contains(&key), &|name, mut field| {
         if CONVENTIONAL.contains(&name)
             && let Some(field) = field.as_object_mut()
         {
@@ -102,17 +115,6 @@ fn shortened(schema: &Value) -> Value {
         }
         field
     })
-}
-
-fn means_off(default: &Value) -> bool {
-    match default {
-        Value::Bool(on) => !on,
-        Value::Number(number) => number.as_i64() == Some(0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::Null => true,
-    }
 }
 
 /// Copies a schema: keywords that `keep` refuses are left out, and each named field passes `field`.

@@ -47,11 +47,14 @@ pub fn share_bytes_max(server: &str) -> usize {
 }
 
 fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
-    let at = |detail: Detail| specs.iter().map(|spec| wire_tool(spec, naming, detail)).collect::<Vec<_>>();
     let max = specs.first().map_or(SHARE_BYTES, |spec| share_bytes_max(&spec.server));
-    let fits =
-        |tools: &Vec<Value>| tools.iter().map(|tool| tool.to_string().len() + 1).sum::<usize>() + 2 <= max;
-    [Detail::Whole, Detail::Short].into_iter().map(at).find(fits).unwrap_or_else(|| at(Detail::Names))
+    // The share is measured on the server's own route; longer names elsewhere must not change schemas.
+    let size = |detail: Detail| -> usize {
+        specs.iter().map(|spec| wire_tool(spec, Naming::Bare, detail).to_string().len() + 1).sum()
+    };
+    let fits = |detail: &Detail| size(*detail) + 1 <= max;
+    let detail = [Detail::Whole, Detail::Short].into_iter().find(fits).unwrap_or(Detail::Names);
+    specs.iter().map(|spec| wire_tool(spec, naming, detail)).collect()
 }
 
 fn wire_tool(spec: &ToolSpec, naming: Naming, detail: Detail) -> Value {
@@ -71,12 +74,15 @@ fn wire_tool(spec: &ToolSpec, naming: Naming, detail: Detail) -> Value {
     tool
 }
 
-/// The hints, without those that say what holds anyway: a read is neither destructive nor unrepeatable.
+/// The hints, without those that say what the protocol assumes anyway: a read is neither destructive nor
+/// unrepeatable, and a change is not repeatable unless it says so.
 fn hints(spec: &ToolSpec) -> Value {
     let mut hints = json!({ "readOnlyHint": spec.effect.is_read(), "openWorldHint": spec.open_world });
     if !spec.effect.is_read() {
         hints["destructiveHint"] = matches!(spec.effect, Effect::Destroy { .. }).into();
-        hints["idempotentHint"] = spec.effect.is_idempotent().into();
+        if spec.effect.is_idempotent() {
+            hints["idempotentHint"] = true.into();
+        }
     }
     hints
 }
@@ -120,10 +126,10 @@ mod tests {
             let fields = names.iter().map(|name| (name.clone(), field.clone()));
             *schema = json!({"type": "object", "additionalProperties": false, "properties": fields.collect::<serde_json::Map<_, _>>()});
         }
-        let tools: Vec<&ToolSpec> = std::iter::repeat_n(&large, 5).collect();
+        let tools: Vec<&ToolSpec> = std::iter::repeat_n(&large, 4).collect();
         let listed = wire_tools(&tools, Naming::Bare);
         assert!(serde_json::to_string(&listed).unwrap().len() <= share_bytes_max("docker-manager"));
-        assert_eq!(listed.len(), 5);
+        assert_eq!(listed.len(), 4);
         for name in &names {
             assert_eq!(listed[0]["inputSchema"]["properties"][name]["type"], "string");
             assert!(listed[0]["outputSchema"]["properties"].get(name).is_some());
@@ -131,7 +137,7 @@ mod tests {
         let other = ToolSpec { server: "small".into(), ..spec(Effect::Read) };
         let mixed: Vec<&ToolSpec> = tools.into_iter().chain([&other]).collect();
         assert_eq!(
-            wire_tools(&mixed, Naming::Bare)[5]["title"],
+            wire_tools(&mixed, Naming::Bare)[4]["title"],
             "Stop a container",
             "another server pays for itself"
         );
@@ -149,11 +155,8 @@ mod tests {
             let hints = listed(&spec(effect), Naming::Bare)["annotations"].clone();
             assert_eq!(hints["readOnlyHint"], read, "{effect:?}");
             if !read {
-                assert_eq!(
-                    [&hints["destructiveHint"], &hints["idempotentHint"]],
-                    [destroy, idempotent],
-                    "{effect:?}"
-                );
+                assert_eq!(hints["destructiveHint"], destroy, "{effect:?}");
+                assert_eq!(hints["idempotentHint"] == true, idempotent, "{effect:?}");
             }
         }
     }

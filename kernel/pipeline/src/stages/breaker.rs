@@ -157,6 +157,8 @@ impl Stage for Breaker {
 fn verdict(outcome: &Outcome) -> Option<bool> {
     match outcome.as_ref().map_err(|error| error.kind) {
         Ok(_) => Some(true),
+        // A finer reason comes from the tool itself, for example a command that ran into its own timeout.
+        Err(_) if outcome.as_ref().is_err_and(|error| error.reason.is_some()) => Some(true),
         Err(ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::OutcomeUnknown) => Some(false),
         // The backend answered, if only to say no.
         Err(ErrorKind::ToolExecutionFailed | ErrorKind::NotFound | ErrorKind::ValidationFailed) => Some(true),

@@ -1,9 +1,12 @@
 //! What a finished command gives back.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use guard::command::{Plan, quote};
-use kernel::{CallContext, Resource, ToolError};
+use kernel::{CallContext, ErrorKind, Resource, ToolError};
 use serde::Serialize;
 use tokio::{sync::mpsc, time};
 
@@ -20,7 +23,6 @@ pub(crate) struct CommandResult {
     pub(super) exit_code: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) signal: Option<i32>,
-    pub(super) timed_out: bool,
     pub(super) duration_ms: u64,
     pub(super) stdout: String,
     pub(super) stderr: String,
@@ -39,7 +41,6 @@ pub(crate) struct CommandResult {
 brief_schema!(CommandResult {
     exit_code: "integer",
     signal: "integer",
-    timed_out: "boolean",
     duration_ms: "integer",
     stdout: "string",
     stderr: "string",
@@ -81,10 +82,12 @@ impl CommandResult {
         }
     }
 
-    fn finish(mut self, ended: Ended, out: &Captured, err: &Captured) -> Self {
+    fn finish(mut self, ended: Ended, out: &Captured, err: &Captured) -> Result<Self, ToolError> {
+        if ended.timed_out {
+            return Err(timed_out(ended.duration, out, err));
+        }
         self.exit_code = ended.exit_code;
         self.signal = ended.signal;
-        self.timed_out = ended.timed_out;
         self.duration_ms = u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX);
         (self.stdout, self.stderr) = (out.text(), err.text());
         if ended.overgrown {
@@ -92,8 +95,27 @@ impl CommandResult {
         }
         self.truncated = out.is_cut() || err.is_cut();
         self.total_bytes = out.total() + err.total();
-        self
+        Ok(self)
     }
+}
+
+/// A command stopped by its own `timeout`: not a result, but what it wrote may say why.
+fn timed_out(after: Duration, out: &Captured, err: &Captured) -> ToolError {
+    let error =
+        ToolError::new(ErrorKind::Timeout, format!("the command was stopped after {} s", after.as_secs()))
+            .reason("COMMAND_TIMED_OUT")
+            .hint("raise `timeout`, or set `background` and follow it with `read_process`");
+    let written = [("stdout", out.text()), ("stderr", err.text())];
+    written.into_iter().filter(|(_, text)| !text.is_empty()).fold(error, |error, (stream, text)| {
+        error.hint(format!("{stream} so far ended with: {}", tail(&text)))
+    })
+}
+
+/// The last kilobyte.
+fn tail(text: &str) -> &str {
+    let from = text.len().saturating_sub(1024);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+    &text[from..]
 }
 
 /// Runs a request to its end and reports progress every second.
@@ -128,7 +150,7 @@ pub(super) async fn run(
         }
     };
     let captured = lock();
-    Ok(result.finish(ended, &captured.0, &captured.1))
+    result.finish(ended, &captured.0, &captured.1)
 }
 
 /// A channel that holds the whole input and then ends.

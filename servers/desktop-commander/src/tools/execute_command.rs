@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::command_result::{CommandResult, OUTPUT_BYTES, resources, run, whole_input};
 use crate::{DesktopCommander, exec::Request};
 
-/// Runs allowed programs in a sandbox without a shell: pipes, `&&`, `||`, `;`, globs, quotes and file redirects work; variables and substitutions do not.
+/// Runs allowed programs in a sandbox: pipes, `&&`, `;`, globs, quotes, redirects; no variables, no substitutions.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExecuteCommand {

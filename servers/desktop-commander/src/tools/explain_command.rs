@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{brief::brief_schema, command_result::resources};
 use crate::{DesktopCommander, exec::Commands};
 
-/// Says whether a command would be allowed, by which rules, and what it would touch. Runs nothing.
+/// Says whether and why a command would be allowed and what it would touch. Runs nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExplainCommand {

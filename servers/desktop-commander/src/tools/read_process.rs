@@ -8,16 +8,16 @@ use serde::Deserialize;
 
 use crate::{DesktopCommander, exec::Chunk};
 
-/// Reads output of a background session, also after it ended. Pass `next_seq` back as `since_seq`.
+/// Reads a background session's output, also after its end; pass `next_seq` as `since_seq`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadProcess {
     /// From `execute_command`.
     session_id: String,
-    /// Where to go on; 0 is the beginning.
+    /// Where to go on.
     #[serde(default)]
     since_seq: u64,
-    /// Wait this long for news.
+    /// Wait for news.
     #[serde(default)]
     #[schemars(range(max = 60_000))]
     wait_ms: u64,

@@ -24,15 +24,10 @@ pub(crate) struct SqliteExecute {
     #[serde(default)]
     #[schemars(length(max = 999))]
     params: Vec<Param>,
-    /// Rows.
-    #[serde(default = "hundred")]
-    #[schemars(range(min = 1, max = 10_000))]
-    limit: usize,
 }
 
-fn hundred() -> usize {
-    100
-}
+/// Rows that a `RETURNING` clause may give back.
+const ROWS_MAX: usize = 1000;
 
 impl Tool for SqliteExecute {
     type Server = DesktopCommander;
@@ -55,8 +50,7 @@ impl Tool for SqliteExecute {
     }
 
     async fn call(self, server: &DesktopCommander, cx: &CallContext) -> Result<Table, ToolError> {
-        let ask =
-            Ask { db: self.db, sql: self.sql, params: self.params, limit: self.limit, mode: Mode::Write };
+        let ask = Ask { db: self.db, sql: self.sql, params: self.params, limit: ROWS_MAX, mode: Mode::Write };
         let (roots, cancel) = (server.commands.judge().roots().clone(), cx.cancel.clone());
         let done = tokio::task::spawn_blocking(move || run(&roots, &ask, &cancel)).await;
         done.map_err(|error| ToolError::wrap(ErrorKind::Internal, error))?
