@@ -22,7 +22,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("guard", &["kernel"]),
     ("protocol", &["kernel"]),
     ("pipeline", &["kernel"]),
-    ("testkit", &["kernel", "pipeline"]),
+    ("testkit", &["kernel", "pipeline", "protocol"]),
     ("identity", &["store"]),
     ("policy", &["store"]),
     ("audit", &["store"]),
