@@ -52,20 +52,24 @@ async fn build(data: &DataDir) -> Result<(Arc<Gate>, Verified, Arc<AuditLog>), B
     identity.grant_role("bench", "admin")?;
     let token = identity.create_token("bench", &TokenOptions::default())?.secret;
     policy::write_defaults(&data.policies())?;
-    let manifest = Manifest::new((entry.specs)(), [entry.facts]);
+    let manifest = Manifest::new().server(&entry.facts, &(entry.specs)());
     let (policy, _) = PolicyEngine::open(data.policies(), manifest).map_err(|error| error.to_string())?;
     let state = State::open(data, StateOptions::default())?;
     let log = Arc::new(AuditLog::open(data, AuditOptions::default())?);
     let start = StartContext { state_dir: data.server("echo")?, ..StartContext::default() };
     let registry = Registry::new(vec![Mount::ready((entry.mount)(json!({}), start).await?)]);
-    let defaults = LimitOverrides { rate_per_minute: Some(1_000_000_000), semaphore: Some(64), ..LimitOverrides::default() };
+    let defaults = LimitOverrides {
+        rate_per_minute: Some(1_000_000_000),
+        semaphore: Some(64),
+        ..LimitOverrides::default()
+    };
     let gate = Gate::new(GateParts {
         identity,
         policy,
         journal: log.clone(),
-        contexts: Arc::new(state.contexts),
-        approvals: Arc::new(state.approvals),
-        artifacts: Arc::new(state.artifacts),
+        contexts: state.contexts.clone(),
+        approvals: state.approvals.clone(),
+        artifacts: state.artifacts.clone(),
         registry,
         tuning: Tuning { defaults, beyond_documented: true, ..Tuning::default() },
     });
@@ -80,7 +84,8 @@ async fn measure(gate: &Arc<Gate>, caller: &Verified) -> Result<(f64, f64), Box<
         let (gate, caller) = (Arc::clone(gate), caller.clone());
         tokio::spawn(async move {
             for _ in 0..CALLS / CALLERS {
-                let request = Request::new(caller.clone(), "echo", "echo", json!({"message": "x"}), Door::Http);
+                let request =
+                    Request::new(caller.clone(), "echo", "echo", json!({"message": "x"}), Door::Http);
                 gate.call(request).await.map_err(|error| error.to_string())?;
             }
             Ok::<(), String>(())

@@ -223,7 +223,7 @@ impl Gate {
 
     /// Records a human's decision about a ticket.
     pub fn decide_approval(&self, id: &str, grant: bool, by: &Verified, via: &str) -> Result<(), ToolError> {
-        self.parts.approvals.decide(id, grant, &by.0.id, via)?;
+        self.parts.approvals.decide(id, grant, &by.0, via)?;
         let detail = serde_json::json!({ "id": id, "granted": grant, "via": via });
         self.record(AuditEntry {
             principal: by.0.id.clone(),

@@ -235,8 +235,9 @@ pub trait Approvals: Send + Sync + 'static {
     fn open(&self, request: ApprovalRequest) -> Result<ApprovalTicket, ToolError>;
     /// Uses up a grant. `Ok(false)`: none. Decided atomically: two callers cannot both get `true`.
     fn consume(&self, principal: &str, digest: &str) -> Result<bool, ToolError>;
-    /// Records a decision. `by` is who said it and `via` how (`cli`, `elicitation`, `input_required`).
-    fn decide(&self, id: &str, grant: bool, by: &str, via: &str) -> Result<(), ToolError>;
+    /// Records a decision of `by`, given `via` `cli`, `console`, `elicitation` or `input_required`. Refuses
+    /// who may not decide: at the caller's own client only the caller, in the queue nobody about themselves.
+    fn decide(&self, id: &str, grant: bool, by: &Principal, via: &str) -> Result<(), ToolError>;
 }
 
 /// What a human is asked.

@@ -7,6 +7,19 @@ use pipeline::Registry;
 
 use crate::BUILT_IN_ROLES;
 
+/// The categories of the requirement documents. A policy may be about one before a server of it is mounted,
+/// as the shipped ones are.
+const DOCUMENTED_CATEGORIES: [&str; 8] = [
+    "Communication",
+    "Content Processing",
+    "DevOps",
+    "External Services",
+    "Infrastructure",
+    "Monitoring",
+    "Security",
+    "Storage",
+];
+
 /// The servers, tools and roles that policies can name. An empty one switches the name warnings off.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
@@ -55,7 +68,7 @@ impl Manifest {
     }
 
     pub(crate) fn categories(&self) -> BTreeSet<&str> {
-        self.servers.values().map(|it| it.category.as_str()).collect()
+        self.servers.values().map(|it| it.category.as_str()).chain(DOCUMENTED_CATEGORIES).collect()
     }
 
     /// Splits `server.tool` into what the manifest knows of it.

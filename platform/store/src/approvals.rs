@@ -91,39 +91,6 @@ impl ApprovalStore {
         rows.map_err(state_error)
     }
 
-    /// Whether `by` may decide about request `id` in the way `via`. Call it before
-    /// [`Approvals::decide`], which knows only a name and so cannot ask for roles.
-    ///
-    /// At the caller's own client (`elicitation`, `input_required`) only the caller decides. In the queue
-    /// (`cli`, `console`) people with the role `operator` or `security` decide about requests of others,
-    /// and admins about all; an agent or a service never does, unless it is an admin.
-    pub fn may_decide(&self, id: &str, by: &Principal, via: &str) -> Result<(), ToolError> {
-        let owner: Option<String> = self
-            .connection
-            .lock()
-            .prepare_cached("SELECT principal FROM approvals WHERE id = ?1")
-            .and_then(|mut it| it.query_row([id], |row| row.get(0)).optional())
-            .map_err(state_error)?;
-        let owner = owner.ok_or_else(unknown)?;
-        check_way(&owner, &by.id, via)?;
-        if OWN_CLIENT.contains(&via) || is_admin(by) {
-            return Ok(());
-        }
-        if owner == by.id {
-            return Err(ToolError::new(ErrorKind::PermissionDenied, "nobody approves their own request")
-                .reason("SELF_APPROVAL")
-                .hint("ask somebody else with the role `operator`, `security` or `admin`"));
-        }
-        if is_approver(by) {
-            return Ok(());
-        }
-        Err(ToolError::new(
-            ErrorKind::PermissionDenied,
-            format!("`{}` may not decide about approvals", by.id),
-        )
-        .hint("a person with the role `operator`, `security` or `admin` can"))
-    }
-
     /// Forgets requests that ended a day ago. Returns how many.
     pub fn sweep(&self) -> Result<usize, ToolError> {
         let before = self.now() - KEPT_SECONDS;
@@ -202,7 +169,7 @@ impl Approvals for ApprovalStore {
             .map_err(state_error)
     }
 
-    fn decide(&self, id: &str, grant: bool, by: &str, via: &str) -> Result<(), ToolError> {
+    fn decide(&self, id: &str, grant: bool, by: &Principal, via: &str) -> Result<(), ToolError> {
         let now = self.now();
         let mut connection = self.connection.lock();
         let work =
@@ -214,7 +181,7 @@ impl Approvals for ApprovalStore {
             })
             .map_err(state_error)?;
         let (owner, state, expires_at) = found.ok_or_else(unknown)?;
-        check_way(&owner, by, via)?;
+        may_decide(&owner, by, via)?;
         if state != "open" {
             return Err(ToolError::new(
                 ErrorKind::ValidationFailed,
@@ -230,7 +197,7 @@ impl Approvals for ApprovalStore {
             "UPDATE approvals SET state = ?2, decided_by = ?3, decided_via = ?4, expires_at = ?5
              WHERE id = ?1",
         )
-        .and_then(|mut it| it.execute((id, state, by, via, self.end(now))))
+        .and_then(|mut it| it.execute((id, state, &by.id, via, self.end(now))))
         .map_err(state_error)?;
         work.commit().map_err(state_error)
     }
@@ -270,17 +237,34 @@ fn info(row: &Row<'_>, now: i64) -> rusqlite::Result<ApprovalInfo> {
     })
 }
 
-fn check_way(owner: &str, by: &str, via: &str) -> Result<(), ToolError> {
-    if OWN_CLIENT.contains(&via) && owner != by {
-        return Err(ToolError::new(
-            ErrorKind::PermissionDenied,
-            "only the caller answers at their own client",
+/// At the caller's own client (`elicitation`, `input_required`) only the caller decides. In the queue
+/// (`cli`, `console`) people with the role `operator` or `security` decide about requests of others,
+/// and admins about all; an agent or a service never does, unless it is an admin.
+fn may_decide(owner: &str, by: &Principal, via: &str) -> Result<(), ToolError> {
+    let denied = |message: String| ToolError::new(ErrorKind::PermissionDenied, message);
+    if OWN_CLIENT.contains(&via) {
+        let own = owner == by.id;
+        return if own { Ok(()) } else { Err(denied("only the caller answers at their own client".into())) };
+    }
+    if !QUEUE.contains(&via) {
+        return Err(ToolError::invalid(
+            "via",
+            "an approval is given via cli, console, elicitation or input_required",
         ));
     }
-    if OWN_CLIENT.contains(&via) || QUEUE.contains(&via) {
+    if is_admin(by) {
         return Ok(());
     }
-    Err(ToolError::invalid("via", "an approval is given via cli, console, elicitation or input_required"))
+    if owner == by.id {
+        return Err(denied("nobody approves their own request".into())
+            .reason("SELF_APPROVAL")
+            .hint("ask somebody else with the role `operator`, `security` or `admin`"));
+    }
+    if is_approver(by) {
+        return Ok(());
+    }
+    Err(denied(format!("`{}` may not decide about approvals", by.id))
+        .hint("a person with the role `operator`, `security` or `admin` can"))
 }
 
 fn is_approver(who: &Principal) -> bool {

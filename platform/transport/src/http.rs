@@ -11,7 +11,7 @@ use std::{
 use futures_util::FutureExt;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
@@ -56,11 +56,26 @@ pub struct HttpServer {
     http: Http,
 }
 
+/// Changes the allowed hosts and origins of a running [`HttpServer`].
+pub struct AllowLists {
+    guard: Arc<RwLock<Guard>>,
+    config: HttpConfig,
+}
+
+impl AllowLists {
+    /// Puts both lists in force, from the next request on.
+    pub fn replace(&mut self, hosts: &[String], origins: &[String]) {
+        self.config.allowed_hosts = hosts.to_vec();
+        self.config.allowed_origins = origins.to_vec();
+        *self.guard.write() = Guard::new(&self.config);
+    }
+}
+
 /// What every request of this door needs.
 pub(crate) struct Http {
     wire: Arc<Wire>,
     config: HttpConfig,
-    guard: Guard,
+    guard: Arc<RwLock<Guard>>,
     sessions: Sessions,
     /// Refusals by address, before the caller is known.
     strangers: Flood,
@@ -78,7 +93,7 @@ impl HttpServer {
         let listener = TcpListener::bind(config.listen).await?;
         let http = Http {
             wire,
-            guard: Guard::new(&config),
+            guard: Arc::new(RwLock::new(Guard::new(&config))),
             sessions: Sessions::new(
                 config.max_sessions,
                 config.max_sessions_per_principal,
@@ -97,6 +112,11 @@ impl HttpServer {
     /// The address in use; the port is real even when 0 was asked for.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// A handle that changes who may talk to the running server.
+    pub fn allow_lists(&self) -> AllowLists {
+        AllowLists { guard: Arc::clone(&self.http.guard), config: self.http.config.clone() }
     }
 
     /// Serves everything that is not ours from `router`. `Host` and `Origin` were checked before; who

@@ -10,6 +10,6 @@ mod stdio;
 mod wire;
 
 pub use config::{HttpConfig, WireConfig};
-pub use http::HttpServer;
+pub use http::{AllowLists, HttpServer};
 pub use stdio::{StdioConfig, StdioServer};
 pub use wire::Wire;

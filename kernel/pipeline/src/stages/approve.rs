@@ -56,7 +56,7 @@ impl Approve {
         if answer == Question::Impossible {
             return Err(pending(ticket, &tool, reason));
         }
-        self.approvals.decide(&ticket.id, answer == Question::Granted, principal, via)?;
+        self.approvals.decide(&ticket.id, answer == Question::Granted, &call.request.caller.0, via)?;
         if answer == Question::Granted && self.approvals.consume(principal, &digest)? {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Approvals, in memory.
 
-use kernel::{ApprovalTicket, ErrorKind, ToolError};
+use kernel::{ApprovalTicket, ErrorKind, Principal, ToolError};
 use parking_lot::Mutex;
 use pipeline::seams::{ApprovalRequest, Approvals};
 
@@ -58,7 +58,7 @@ impl Approvals for FakeApprovals {
         Ok(granted.map(|it| it.state = State::Closed).is_some())
     }
 
-    fn decide(&self, id: &str, grant: bool, _by: &str, _via: &str) -> Result<(), ToolError> {
+    fn decide(&self, id: &str, grant: bool, _by: &Principal, _via: &str) -> Result<(), ToolError> {
         let mut requests = self.requests.lock();
         let open = requests.iter_mut().find(|it| it.ticket.id == id && it.state == State::Open);
         let asked =

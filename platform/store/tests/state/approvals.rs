@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kernel::{ApprovalTicket, PrincipalKind};
+use kernel::{ApprovalTicket, Principal, PrincipalKind};
 use pipeline::seams::{ApprovalRequest, Approvals};
 use store::{ApprovalOptions, ApprovalStore};
 
@@ -27,13 +27,17 @@ fn request(who: &str, digest: &str) -> ApprovalRequest {
     }
 }
 
+fn alice() -> Principal {
+    user("alice", &["admin"])
+}
+
 #[test]
 fn a_grant_works_once_for_its_principal_and_its_call() {
     let room = Room::new();
     let approvals = open(&room);
     let ticket = ask(&approvals, "bot", "d1");
     assert!(!approvals.consume("bot", "d1").unwrap(), "asking is no grant");
-    approvals.decide(&ticket.id, true, "alice", "cli").unwrap();
+    approvals.decide(&ticket.id, true, &alice(), "cli").unwrap();
     for (who, digest) in [("bot", "d2"), ("eve", "d1"), ("bot", ""), ("", "d1"), ("BOT", "d1")] {
         assert!(!approvals.consume(who, digest).unwrap(), "{who} {digest}");
     }
@@ -46,9 +50,9 @@ fn a_refusal_is_final_for_its_ticket() {
     let room = Room::new();
     let approvals = open(&room);
     let ticket = ask(&approvals, "bot", "d1");
-    approvals.decide(&ticket.id, false, "alice", "cli").unwrap();
+    approvals.decide(&ticket.id, false, &alice(), "cli").unwrap();
     assert!(!approvals.consume("bot", "d1").unwrap());
-    assert_eq!(code(approvals.decide(&ticket.id, true, "alice", "cli")), "validation_failed");
+    assert_eq!(code(approvals.decide(&ticket.id, true, &alice(), "cli")), "validation_failed");
     assert_ne!(ask(&approvals, "bot", "d1").id, ticket.id, "asking again opens a new request");
 }
 
@@ -58,9 +62,9 @@ fn requests_and_grants_expire() {
     let approvals = open(&room);
     let (late, used) = (ask(&approvals, "bot", "late"), ask(&approvals, "bot", "used"));
     room.pass(Duration::from_secs(299));
-    approvals.decide(&used.id, true, "alice", "cli").unwrap();
+    approvals.decide(&used.id, true, &alice(), "cli").unwrap();
     room.pass(Duration::from_secs(1));
-    assert_eq!(code(approvals.decide(&late.id, true, "alice", "cli")), "not_found");
+    assert_eq!(code(approvals.decide(&late.id, true, &alice(), "cli")), "not_found");
     assert_ne!(ask(&approvals, "bot", "late").id, late.id);
     room.pass(Duration::from_secs(299));
     assert!(!approvals.consume("bot", "used").unwrap(), "the grant was good for five minutes");
@@ -88,7 +92,7 @@ fn of_many_who_use_a_grant_at_once_one_gets_it() {
     for round in 0..5 {
         let digest = format!("d{round}");
         let ticket = ask(&stores[0], "bot", &digest);
-        stores[1].decide(&ticket.id, true, "alice", "cli").unwrap();
+        stores[1].decide(&ticket.id, true, &alice(), "cli").unwrap();
         let digest = &digest;
         let granted = std::thread::scope(|scope| {
             let all: Vec<_> =
@@ -103,35 +107,36 @@ fn of_many_who_use_a_grant_at_once_one_gets_it() {
 fn who_may_decide() {
     let room = Room::new();
     let approvals = open(&room);
-    let bots = ask(&approvals, "bot", "d").id;
-    let own = ask(&approvals, "olga", "d").id;
     let (root, olga, viewer) =
         (user("root", &["admin"]), user("olga", &["operator"]), user("vic", &["viewer"]));
     let agent = principal("agent", PrincipalKind::Agent, &["operator"]);
     let bot = principal("bot", PrincipalKind::Agent, &["operator"]);
-    let roots = ask(&approvals, "root", "d").id;
     let table = [
-        (&bots, &olga, "cli", "ok"),
-        (&bots, &olga, "console", "ok"),
-        (&bots, &root, "cli", "ok"),
-        (&roots, &root, "cli", "ok"),
-        (&own, &olga, "cli", "permission_denied"),
-        (&bots, &bot, "cli", "permission_denied"),
-        (&bots, &agent, "cli", "permission_denied"),
-        (&bots, &viewer, "cli", "permission_denied"),
-        (&bots, &bot, "elicitation", "ok"),
-        (&bots, &bot, "input_required", "ok"),
-        (&bots, &root, "elicitation", "permission_denied"),
-        (&bots, &olga, "input_required", "permission_denied"),
-        (&bots, &root, "telepathy", "validation_failed"),
-        (&"nothing".to_owned(), &root, "cli", "not_found"),
+        ("bot", &olga, "cli", "ok"),
+        ("bot", &olga, "console", "ok"),
+        ("bot", &root, "cli", "ok"),
+        ("root", &root, "cli", "ok"),
+        ("olga", &olga, "cli", "permission_denied"),
+        ("bot", &bot, "cli", "permission_denied"),
+        ("bot", &agent, "cli", "permission_denied"),
+        ("bot", &viewer, "cli", "permission_denied"),
+        ("bot", &bot, "elicitation", "ok"),
+        ("bot", &bot, "input_required", "ok"),
+        ("bot", &root, "elicitation", "permission_denied"),
+        ("bot", &olga, "input_required", "permission_denied"),
+        ("bot", &root, "telepathy", "validation_failed"),
     ];
-    for (id, by, via, expected) in table {
-        assert_eq!(code(approvals.may_decide(id, by, via)), expected, "{} via {via}", by.id);
+    for (row, (owner, by, via, expected)) in table.into_iter().enumerate() {
+        let ticket = ask(&approvals, owner, &format!("d{row}"));
+        assert_eq!(code(approvals.decide(&ticket.id, true, by, via)), expected, "{} via {via}", by.id);
+        assert_eq!(
+            approvals.consume(owner, &ticket.digest).unwrap(),
+            expected == "ok",
+            "{} via {via}",
+            by.id
+        );
     }
-    assert_eq!(code(approvals.decide(&bots, true, "olga", "elicitation")), "permission_denied");
-    assert_eq!(code(approvals.decide(&bots, true, "olga", "telepathy")), "validation_failed");
-    assert_eq!(code(approvals.decide("nothing", true, "olga", "cli")), "not_found");
+    assert_eq!(code(approvals.decide("nothing", true, &root, "cli")), "not_found");
 }
 
 #[test]
@@ -152,7 +157,7 @@ fn listings_show_ones_own_and_deciders_everything() {
     let approvals = open(&room);
     ask(&approvals, "bot", "d1");
     let ticket = ask(&approvals, "alice", "d1");
-    approvals.decide(&ticket.id, true, "olga", "cli").unwrap();
+    approvals.decide(&ticket.id, true, &user("olga", &["operator"]), "cli").unwrap();
     let list = |who| approvals.list(&who).unwrap();
     assert_eq!(list(user("alice", &[])).len(), 1);
     assert_eq!(list(user("olga", &["operator"])).len(), 2);

@@ -28,7 +28,8 @@ pub(crate) struct Arrival {
 
 pub(crate) async fn handle(http: Arc<Http>, peer: IpAddr, request: Request<Incoming>) -> HttpReply {
     let (parts, body) = request.into_parts();
-    match http.guard.check(&parts.uri, &parts.headers) {
+    let checked = http.guard.read().check(&parts.uri, &parts.headers);
+    match checked {
         Ok(()) => {}
         Err(Stranger::Host) => {
             let words = "this Host is not served here; add it to `allowed_hosts`";

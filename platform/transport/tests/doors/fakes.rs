@@ -147,7 +147,7 @@ impl Approvals for Fakes {
         Ok(self.granted.lock().unwrap().remove(&id).unwrap_or(false))
     }
 
-    fn decide(&self, id: &str, grant: bool, _by: &str, _via: &str) -> Result<(), ToolError> {
+    fn decide(&self, id: &str, grant: bool, _by: &kernel::Principal, _via: &str) -> Result<(), ToolError> {
         self.granted.lock().unwrap().insert(id.to_owned(), grant);
         Ok(())
     }

@@ -1,0 +1,143 @@
+//! Taking up changed configuration and policies while running.
+
+use std::{sync::Arc, time::Duration};
+
+use pipeline::{Gate, seams::AuditEntry};
+use policy::{PolicyEngine, PolicyErrors, ReloadReport, Watcher};
+use serde_json::json;
+use transport::AllowLists;
+
+use super::changes::{changed_keys, fingerprint, needs_restart};
+use crate::{
+    config::{self, Loaded, Sources},
+    platform::{Platform, RunningLock, manifest},
+};
+
+/// How often the policy folder is looked at.
+const POLICY_PERIOD: Duration = Duration::from_secs(1);
+
+/// Watches the policy folder until it is dropped. What happens is logged and recorded.
+pub(super) fn watch_policies(platform: &Platform) -> Watcher {
+    let gate = Arc::clone(&platform.gate);
+    platform.policy.watch(POLICY_PERIOD, move |result| policies_changed(&gate, result))
+}
+
+fn policies_changed(gate: &Gate, result: Result<ReloadReport, PolicyErrors>) {
+    match result {
+        Ok(report) => {
+            tracing::info!(
+                generation = report.generation,
+                policies = report.policies,
+                "policies are in force"
+            );
+            for warning in &report.warnings {
+                tracing::warn!("{warning}");
+            }
+            gate.notify_changed();
+            let detail = json!({ "generation": report.generation, "policies": report.policies });
+            record(gate, "policy.reloaded", detail);
+        }
+        Err(errors) => {
+            for finding in &errors.findings {
+                tracing::error!("{finding}");
+            }
+            tracing::error!("the changed policies were refused; the old ones stay in force");
+            record(gate, "policy.refused", json!({ "findings": errors.findings.len() }));
+        }
+    }
+}
+
+/// A running server goes on when an event about its configuration cannot be recorded; calls do not.
+fn record(gate: &Gate, event: &str, detail: serde_json::Value) {
+    if let Err(error) = gate.record(AuditEntry::event(event, detail)) {
+        tracing::error!(%error, event, "an event could not be recorded");
+    }
+}
+
+type Fingerprint = Vec<(std::path::PathBuf, Option<(std::time::SystemTime, u64)>)>;
+
+/// Looks at the configuration files and takes up what can be taken up.
+pub(super) struct Reloader<'a> {
+    platform: &'a Platform,
+    sources: Sources,
+    lock: RunningLock,
+    lists: AllowLists,
+    /// As they were acted on last.
+    settled: Fingerprint,
+    /// As they were at the last look.
+    seen: Fingerprint,
+    /// The values in force where they can change, else those of the last good file.
+    current: Loaded,
+}
+
+impl<'a> Reloader<'a> {
+    pub(super) fn new(
+        platform: &'a Platform,
+        sources: Sources,
+        lock: RunningLock,
+        lists: AllowLists,
+    ) -> Self {
+        let seen = fingerprint(sources.files());
+        Self { platform, sources, lock, lists, settled: seen.clone(), seen, current: platform.config.clone() }
+    }
+
+    /// Reloads when the files changed and have been the same for two looks: an editor may be half way.
+    pub(super) fn look(&mut self) {
+        let now = fingerprint(self.sources.files());
+        let is_stable = now == self.seen;
+        self.seen = now;
+        if is_stable && self.seen != self.settled {
+            self.settled.clone_from(&self.seen);
+            self.reload_config();
+        }
+    }
+
+    /// SIGHUP: configuration, policies, and the roles policies may name.
+    pub(super) fn reload_now(&mut self) {
+        self.settled = fingerprint(self.sources.files());
+        self.seen.clone_from(&self.settled);
+        self.reload_config();
+        self.reload_policies();
+    }
+
+    fn reload_policies(&self) {
+        let Platform { gate, policy, identity, .. } = self.platform;
+        match manifest(gate.registry(), identity) {
+            Ok(manifest) => policies_changed(gate, PolicyEngine::reload_with(policy, manifest)),
+            Err(failure) => tracing::error!(error = failure.message, "the policies were not looked at"),
+        }
+    }
+
+    fn reload_config(&mut self) {
+        let loaded = match config::load(&self.sources) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!("{}", problem.line());
+                }
+                tracing::error!("the changed configuration was refused; the old one stays in force");
+                return;
+            }
+        };
+        let changed = changed_keys(&self.current.tree, &loaded.tree);
+        if loaded.settings.tuning != self.current.settings.tuning {
+            self.platform.gate.retune(loaded.settings.tuning.clone());
+        }
+        let server = &loaded.settings.server;
+        self.lists.replace(&server.allowed_hosts, &server.allowed_origins);
+        // Compared with the start, so that a change that is taken back needs no restart.
+        let mut waiting = changed_keys(&self.platform.config.tree, &loaded.tree);
+        waiting.retain(|key| needs_restart(key));
+        for key in &waiting {
+            tracing::warn!(key, "this change needs a restart");
+        }
+        if let Err(failure) = self.lock.needs_restart(waiting) {
+            tracing::error!(error = failure.message, "`core-mcp doctor` will not know what needs a restart");
+        }
+        if !changed.is_empty() {
+            tracing::info!(?changed, "configuration was read again");
+            record(&self.platform.gate, "config.reloaded", json!({ "changed": changed }));
+        }
+        self.current = loaded;
+    }
+}

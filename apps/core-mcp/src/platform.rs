@@ -1,0 +1,155 @@
+//! How the parts become one gate.
+//!
+//! [`Platform`] is everything a door needs; [`Local`] is what governance commands need of the data
+//! directory. `mounts` starts the servers, `set_up` makes a data directory, `running` is the lock of the
+//! serving process.
+
+use std::{path::PathBuf, sync::Arc};
+
+use audit::{AuditLog, AuditOptions};
+use identity::{ADMIN_ROLE, IdentityError, IdentityStore, TokenOptions};
+use kernel::{ErrorKind, Principal, PrincipalKind, Secret, ToolError};
+use pipeline::{Door, Gate, GateParts, Registry, seams::AuditEntry};
+use policy::{Manifest, PolicyEngine, PolicyErrors};
+use serde_json::{Value, json};
+use store::{DataDir, State, StateOptions};
+
+use crate::{
+    app::App,
+    config::{Loaded, Settings, Sources},
+    failure::Failure,
+};
+
+mod local;
+mod mounts;
+mod running;
+mod set_up;
+mod wire;
+
+pub(crate) use local::{Local, about};
+pub(crate) use mounts::{Mounts, mount};
+pub(crate) use running::{Running, RunningLock};
+pub(crate) use set_up::{SetUp, set_up};
+pub(crate) use wire::wire;
+
+/// The whole of core-mcp in one process: what doors talk to, and what keeps it going.
+pub(crate) struct Platform {
+    /// The gate every call goes through.
+    pub(crate) gate: Arc<Gate>,
+    /// Where everything is kept.
+    pub(crate) data: DataDir,
+    /// The configuration it was started with.
+    pub(crate) config: Loaded,
+    /// The policies in force.
+    pub(crate) policy: Arc<PolicyEngine>,
+    /// Users and tokens.
+    pub(crate) identity: Arc<IdentityStore>,
+    /// Contexts, approvals and artifacts.
+    pub(crate) state: State,
+    journal: Arc<AuditLog>,
+}
+
+impl Platform {
+    /// Opens the data directory, the stores and the wanted servers. Fails when any part that calls rely on
+    /// cannot be used; a server that does not start is listed with its reason instead.
+    pub(crate) async fn open(app: &App, sources: &Sources, wanted: Mounts) -> Result<Self, Failure> {
+        let config = app.load_config(sources)?;
+        let data = open_data(&app.existing_data_root()?)?;
+        let identity = Arc::new(IdentityStore::open(&data).map_err(ToolError::from)?);
+        let options =
+            AuditOptions { durability: config.settings.audit.durability, ..AuditOptions::default() };
+        let journal = Arc::new(AuditLog::open(&data, options).map_err(no_journal)?);
+        let state = State::open(&data, StateOptions::default())
+            .map_err(|error| Failure::local("the state cannot be opened", error))?;
+        let files: Vec<PathBuf> = sources.files().map(Into::into).collect();
+        let registry = mount(&wanted, &config.settings, &data, &files).await;
+        let (policy, _) =
+            PolicyEngine::open(data.policies(), manifest(&registry, &identity)?).map_err(refused_policies)?;
+        let gate = Gate::new(GateParts {
+            identity: identity.clone(),
+            policy: policy.clone(),
+            journal: journal.clone(),
+            contexts: state.contexts.clone(),
+            approvals: state.approvals.clone(),
+            artifacts: state.artifacts.clone(),
+            registry,
+            tuning: config.settings.tuning.clone(),
+        });
+        Ok(Self { gate, data, config, policy, identity, state, journal })
+    }
+
+    /// The configuration it was started with.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.config.settings
+    }
+
+    /// Ends everything in order: servers first, then the last audit records reach the disk.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        let Self { gate, journal, state, .. } = self;
+        drop((gate, state));
+        close_journal(journal).await
+    }
+
+    /// A fresh token for the first administrator, who is made when missing. Somebody whom the operator
+    /// disabled, or took the role from, stays so.
+    pub(crate) fn first_token(&self, name: &str) -> Result<Secret<String>, Failure> {
+        match self.identity.principal(name) {
+            Err(IdentityError::Unknown { .. }) => {
+                self.identity.create_principal(name, PrincipalKind::User).map_err(ToolError::from)?;
+                self.identity.grant_role(name, ADMIN_ROLE).map_err(ToolError::from)?;
+                self.event("user.created", json!({ "principal": name, "roles": [ADMIN_ROLE] }))?;
+            }
+            known => drop(known.map_err(ToolError::from)?),
+        }
+        let options = TokenOptions { label: "quickstart".into(), ..TokenOptions::default() };
+        let made = self.identity.create_token(name, &options).map_err(ToolError::from)?;
+        self.event("token.created", json!({ "principal": name, "token_id": made.info.id }))?;
+        Ok(made.secret)
+    }
+
+    /// Records something the system's owner did at this machine.
+    fn event(&self, name: &str, detail: Value) -> Result<(), Failure> {
+        self.event_by(&Local::operator(), name, detail)
+    }
+
+    /// Records something `who` did at the command line besides calling tools.
+    pub(crate) fn event_by(&self, who: &Principal, name: &str, detail: Value) -> Result<(), Failure> {
+        let entry = AuditEntry {
+            principal: who.id.clone(),
+            token_id: who.token_id.clone(),
+            door: Door::Cli.as_str().into(),
+            ..AuditEntry::event(name, detail)
+        };
+        Ok(self.gate.record(entry)?)
+    }
+}
+
+/// Opens a data directory that exists, and refuses one that is not ours alone.
+pub(crate) fn open_data(root: &std::path::Path) -> Result<DataDir, Failure> {
+    DataDir::open(root).map_err(|error| Failure::local("the data directory cannot be used", error))
+}
+
+/// What policies may name: every server of the catalogue and every role.
+pub(crate) fn manifest(registry: &Registry, identity: &IdentityStore) -> Result<Manifest, Failure> {
+    let roles = identity.list_roles().map_err(ToolError::from)?;
+    Ok(Manifest::of(registry).roles(roles.into_iter().map(|it| it.name)))
+}
+
+fn no_journal(error: audit::AuditError) -> Failure {
+    Failure::new(ErrorKind::AuditUnavailable, format!("nothing runs without its audit log: {error}"))
+        .hint("run `core-mcp doctor`")
+}
+
+/// Nothing runs without a valid policy set.
+fn refused_policies(errors: PolicyErrors) -> Failure {
+    let failure = Failure::usage("the policies were refused, so nothing would be allowed");
+    errors.findings.iter().take(20).fold(failure, |failure, finding| failure.hint(finding.to_string()))
+}
+
+async fn close_journal(journal: Arc<AuditLog>) -> Result<(), Failure> {
+    match tokio::task::spawn_blocking(move || journal.shutdown()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::local("the last audit records could not be written", error)),
+        Err(error) => Err(Failure::local("the audit log did not close", error)),
+    }
+}

@@ -1,0 +1,189 @@
+//! All rules of one engine, and the automaton that finds where they might match.
+
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use super::{
+    file_scan::FileScan,
+    rule::{Example, Family, Matcher, Rule},
+    rule_file::{RuleError, parse},
+    template::{Dice, fill},
+};
+
+/// Our own rules, compiled into the program.
+const EMBEDDED: &[(&str, &str)] = &[
+    ("rules/built.toml", include_str!("../../rules/built.toml")),
+    ("rules/cloud.toml", include_str!("../../rules/cloud.toml")),
+    ("rules/code-hosting.toml", include_str!("../../rules/code-hosting.toml")),
+    ("rules/communication.toml", include_str!("../../rules/communication.toml")),
+    ("rules/payments.toml", include_str!("../../rules/payments.toml")),
+    ("rules/ai.toml", include_str!("../../rules/ai.toml")),
+    ("rules/observability.toml", include_str!("../../rules/observability.toml")),
+    ("rules/saas.toml", include_str!("../../rules/saas.toml")),
+    ("rules/files.toml", include_str!("../../rules/files.toml")),
+    ("rules/patterns-code.toml", include_str!("../../rules/patterns-code.toml")),
+    ("rules/patterns-config.toml", include_str!("../../rules/patterns-config.toml")),
+];
+
+/// What a scan looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Wanted {
+    Secrets,
+    Patterns,
+    All,
+}
+
+impl Wanted {
+    fn takes(self, family: Family) -> bool {
+        match self {
+            Self::All => true,
+            Self::Secrets => family == Family::Secrets,
+            Self::Patterns => family == Family::Patterns,
+        }
+    }
+}
+
+/// The rules in a fixed order, with one automaton per kind of scan, built when first used.
+#[derive(Debug)]
+pub(crate) struct RuleSet {
+    pub(crate) rules: Vec<Rule>,
+    digest: String,
+    filters: [OnceLock<Prefilter>; 3],
+}
+
+/// Finds every keyword in one pass.
+#[derive(Debug)]
+pub(crate) struct Prefilter {
+    pub(crate) automaton: AhoCorasick,
+    /// The rules behind each keyword.
+    pub(crate) rules: Vec<Vec<u16>>,
+    /// Rules that look at whole files by path.
+    pub(crate) whole: Vec<u16>,
+}
+
+impl RuleSet {
+    /// The embedded rules and the user's files, as (name, text).
+    pub(crate) fn load(user: &[(String, String)]) -> Result<Self, RuleError> {
+        let mut rules = Vec::with_capacity(400);
+        let mut sources = Vec::new();
+        for (file, text) in EMBEDDED {
+            rules.extend(parse(file, text, false)?);
+            sources.extend_from_slice(text.as_bytes());
+        }
+        let own = rules.len();
+        for (file, text) in user {
+            for rule in parse(file, text, true)? {
+                if rules.iter().any(|it| it.id == rule.id) {
+                    let reason = format!("rule `{}` exists already; choose another id", rule.id);
+                    return Err(RuleError { file: file.clone(), line: 1, reason });
+                }
+                rules.push(rule);
+            }
+            sources.extend_from_slice(text.as_bytes());
+        }
+        let set = Self { rules, digest: kernel::digest_hex(&sources), filters: Default::default() };
+        set.check_examples(user, own)?;
+        Ok(set)
+    }
+
+    /// SHA-256 over every rule file.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub(crate) fn prefilter(&self, wanted: Wanted) -> &Prefilter {
+        self.filters[wanted as usize].get_or_init(|| Prefilter::of(&self.rules, wanted))
+    }
+
+    /// A user's rule that fails its own examples is refused: it would only look like protection.
+    fn check_examples(&self, user: &[(String, String)], own: usize) -> Result<(), RuleError> {
+        for rule in &self.rules[own..] {
+            let Some(reason) = self.failed_example(rule) else { continue };
+            let quoted = format!("\"{}\"", rule.id);
+            let place =
+                |(file, text): &(String, String)| Some((file.clone(), text.find(&quoted)?, text.clone()));
+            let (file, offset, text) = user.iter().find_map(place).unwrap_or_default();
+            return Err(RuleError { file, line: text[..offset].lines().count().max(1), reason });
+        }
+        Ok(())
+    }
+
+    /// The first example of `rule` that does not behave, in words.
+    pub(crate) fn failed_example(&self, rule: &Rule) -> Option<String> {
+        let finds = |example: &Example| {
+            let text = fill(&example.template, &mut Dice::new(11));
+            let mut scan = FileScan::new(self, Wanted::All);
+            let found = scan.scan(&example.path, text.as_bytes());
+            found.iter().any(|hit| self.rules[usize::from(hit.rule)].id == rule.id)
+        };
+        let missed = rule.positive.iter().find(|it| !finds(it));
+        let excess = rule.negative.iter().find(|it| finds(it));
+        missed
+            .map(|it| format!("rule `{}` does not find its positive example `{}`", rule.id, it.template))
+            .or_else(|| {
+                excess.map(|it| format!("rule `{}` finds its negative example `{}`", rule.id, it.template))
+            })
+    }
+}
+
+impl Prefilter {
+    fn of(rules: &[Rule], wanted: Wanted) -> Self {
+        let mut keywords: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
+        let mut whole = Vec::new();
+        for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| wanted.takes(rule.family)) {
+            let index = u16::try_from(index).expect("rule files bound the number of rules");
+            if matches!(rule.matcher, Matcher::File { .. }) {
+                whole.push(index);
+            }
+            for keyword in &rule.keywords {
+                keywords.entry(keyword).or_default().push(index);
+            }
+        }
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(keywords.keys())
+            .expect("keywords are short and few");
+        Self { automaton, rules: keywords.into_values().collect(), whole }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_rule_compiles_and_passes_its_own_examples() {
+        for (file, text) in EMBEDDED {
+            parse(file, text, true).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let set = RuleSet::load(&[]).unwrap();
+        let failed: Vec<String> = set.rules.iter().filter_map(|rule| set.failed_example(rule)).collect();
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    }
+
+    #[test]
+    fn ids_are_unique_and_the_set_is_broad() {
+        let set = RuleSet::load(&[]).unwrap();
+        let ids: std::collections::HashSet<_> = set.rules.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids.len(), set.rules.len());
+        let of = |family| set.rules.iter().filter(|it| it.family == family).count();
+        assert!(of(Family::Secrets) >= 240 && of(Family::Patterns) >= 80);
+    }
+
+    #[test]
+    fn a_user_rule_that_fails_its_own_example_is_refused() {
+        let rule = "[[rule]]\nid = \"acme-key\"\ntitle = \"t\"\ndescription = \"d\"\nkind = \"token\"\n\
+            severity = \"high\"\nconfidence = 0.9\ncwe = 798\nkeywords = [\"acme_\"]\nregex = 'acme_[a-z]{8}'\n\
+            positive = [\"acme_<lower:8>\"]\n";
+        let load = |text: &str| RuleSet::load(&[("mine.toml".into(), text.into())]).map(|it| it.rules.len());
+        assert!(load(rule).is_ok());
+        let refused = load(&rule.replace("acme_<lower:8>", "acme_<lower:3>")).unwrap_err();
+        assert_eq!((refused.file.as_str(), refused.line), ("mine.toml", 2));
+        assert!(refused.reason.contains("positive example"), "{refused}");
+        let refused = load(&rule.replace("acme-key", "github-pat")).unwrap_err();
+        assert!(refused.reason.contains("exists already"), "{refused}");
+    }
+}

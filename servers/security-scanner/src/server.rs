@@ -1,0 +1,140 @@
+//! What this server offers, and how it starts.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use guard::path::Roots;
+use kernel::{CallContext, Server, ServerFacts, StartContext, StartError, ToolError, Toolbox};
+
+use crate::{
+    ScannerConfig,
+    engine::{
+        fingerprint::Fingerprints,
+        ruleset::RuleSet,
+        scan::{Job, Plan, Scanned, Target},
+    },
+    error::ScanError,
+    report::EngineFacts,
+    tools,
+};
+
+const NAME: &str = "security-scanner";
+const VERSION: &str = "2.0.0";
+const RULE_FILE_BYTES_MAX: u64 = 4 << 20;
+/// A large tree takes minutes; a scan is cancelled with its call.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+/// The scanner: rules, roots and bounds. Holds no result.
+pub struct SecurityScanner {
+    pub(crate) roots: Roots,
+    pub(crate) rules: Arc<RuleSet>,
+    pub(crate) fingerprints: Fingerprints,
+    pub(crate) config: ScannerConfig,
+    protected: Vec<PathBuf>,
+}
+
+/// What the catalogue mounts.
+pub fn entry() -> kernel::ServerEntry {
+    kernel::ServerEntry::of::<SecurityScanner>()
+}
+
+impl Server for SecurityScanner {
+    const FACTS: ServerFacts = ServerFacts {
+        name: NAME,
+        version: VERSION,
+        category: "Security",
+        aliases: &[],
+        description: "Finds secrets and dangerous code in files and whole trees, says how sure it is and what it \
+                      could not see, and never shows a secret.",
+        concurrency: 3,
+        open_world: false,
+    };
+    type Config = ScannerConfig;
+
+    fn tools() -> Toolbox<Self> {
+        Toolbox::new()
+            .with::<tools::FileSecurityScan>()
+            .with::<tools::ScanText>()
+            .with::<tools::ListRules>()
+            .with::<tools::ExplainFinding>()
+            .with::<tools::BaselineUpdate>()
+    }
+
+    async fn connect(config: ScannerConfig, start: StartContext) -> Result<Self, StartError> {
+        let failed = |reason: String| StartError::new(NAME, reason);
+        let open = Roots::open(&start.roots, &start.protected).map_err(|error| failed(error.to_string()))?;
+        let roots = open.narrowed(&config.roots).map_err(|error| failed(error.to_string()))?;
+        let fingerprints = match &config.fingerprint_key {
+            Some(key) if key.expose().len() < 16 => {
+                return Err(failed("fingerprint_key has fewer than 16 characters; make a longer one".into()));
+            }
+            Some(key) => Fingerprints::shared(key.expose().as_bytes()),
+            None => Fingerprints::local(&start.state_dir)
+                .map_err(|error| failed(format!("its fingerprint key cannot be read or made: {error}")))?,
+        };
+        let user = config.rules.iter().map(read_rules).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let rules = RuleSet::load(&user).map_err(|error| failed(error.to_string()))?;
+        let both = |path: PathBuf| [path.canonicalize().unwrap_or_else(|_| path.clone()), path];
+        let protected = start.protected.into_iter().flat_map(both).collect();
+        Ok(Self { roots, rules: Arc::new(rules), fingerprints, config, protected })
+    }
+}
+
+fn read_rules(path: &PathBuf) -> Result<(String, String), String> {
+    let name = path.display().to_string();
+    let size = std::fs::metadata(path)
+        .map_err(|error| format!("the rule file {name} cannot be read: {error}"))?
+        .len();
+    if size > RULE_FILE_BYTES_MAX {
+        return Err(format!("the rule file {name} is larger than {RULE_FILE_BYTES_MAX} bytes"));
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the rule file {name} cannot be read: {error}"))?;
+    Ok((name, text))
+}
+
+impl SecurityScanner {
+    /// A plan with the configured bounds.
+    pub(crate) fn plan(&self, choice: tools::Choice) -> Plan {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        Plan {
+            wanted: choice.wanted,
+            ignored: choice.include_ignored,
+            min_severity: choice.min_severity,
+            min_confidence: choice.min_confidence,
+            file_bytes_max: self.config.file_bytes_max,
+            files_max: self.config.files_max,
+            findings_max: self.config.findings_max,
+            workers: if self.config.workers == 0 { processors } else { self.config.workers },
+            protected: self.protected.clone(),
+        }
+    }
+
+    pub(crate) fn facts(&self) -> EngineFacts {
+        EngineFacts {
+            name: NAME,
+            version: VERSION,
+            rules: self.rules.rules.len(),
+            rules_digest: self.rules.digest()[..16].to_owned(),
+        }
+    }
+
+    /// Scans on blocking threads and waits until the last of them is done.
+    pub(crate) async fn scan(
+        &self,
+        target: Target,
+        plan: Plan,
+        cx: &CallContext,
+    ) -> Result<Scanned, ToolError> {
+        let (rules, fingerprints) = (Arc::clone(&self.rules), self.fingerprints.clone());
+        let (cancel, progress) = (cx.cancel.clone(), cx.progress.clone());
+        let work = move || {
+            let report = |files: u64, bytes: u64| {
+                progress.report(files as f64, None, format!("{files} files, {} MB scanned", bytes >> 20));
+            };
+            Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &report }
+                .run(target)
+        };
+        let scanned = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;
+        if scanned.cancelled { Err(ScanError::Cancelled.into()) } else { Ok(scanned) }
+    }
+}
