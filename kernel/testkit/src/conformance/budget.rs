@@ -11,10 +11,9 @@ const OUTPUT_SCHEMA_BYTES_MAX: usize = 4 * 1024;
 pub(super) fn check(server: &str, specs: &[ToolSpec], findings: &mut Findings) {
     let max = share_bytes_max(server);
     let specs: Vec<&ToolSpec> = specs.iter().collect();
-    for naming in [Naming::Qualified, Naming::Bare] {
-        let size = Value::Array(wire_tools(&specs, naming)).to_string().len();
-        findings.must(size <= max, "B1", server, format!("tools/list takes {size} bytes, {max} are allowed"));
-    }
+    let size_of = |naming| Value::Array(wire_tools(&specs, naming)).to_string().len();
+    let size = size_of(Naming::Qualified).max(size_of(Naming::Bare));
+    findings.must(size <= max, "B1", server, format!("tools/list takes {size} bytes, {max} are allowed"));
     for spec in specs {
         let size = without_descriptions(&spec.output_schema).to_string().len();
         findings.must(
