@@ -8,6 +8,13 @@ use std::collections::BTreeSet;
 use kernel::{ServerEntry, ToolSpec};
 use serde_json::Value;
 
+/// Documented tools that are not built yet. A row goes when its tool comes; a stale row fails the test.
+const NOT_YET: &[(&str, &str)] = &[
+    ("security-scanner", "deep_security_scan"),
+    ("security-scanner", "npm_audit"),
+    ("security-scanner", "python_safety_check"),
+];
+
 fn contract() -> Value {
     serde_json::from_str(include_str!("contract.json")).expect("the contract is JSON")
 }
@@ -26,8 +33,13 @@ fn disagreements(documented: &Value, entry: &ServerEntry) -> Vec<String> {
     expect(format!("aliases of {}", facts.name), facts.aliases.into(), &documented["aliases"]);
     let specs = (entry.specs)();
     for tool in documented["tools"].as_array().into_iter().flatten() {
+        let expected = NOT_YET.iter().any(|(server, name)| *server == facts.name && tool["name"] == *name);
         match specs.iter().find(|spec| tool["name"] == spec.name.as_str()) {
+            Some(spec) if expected => {
+                found.push(format!("{}.{} is here: take it off the list", facts.name, spec.name))
+            }
             Some(spec) => found.extend(tool_disagreements(tool, spec)),
+            None if expected => {}
             None => found.push(format!("{} has no tool {}", facts.name, tool["name"])),
         }
     }

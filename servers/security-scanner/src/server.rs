@@ -131,8 +131,18 @@ impl SecurityScanner {
             let report = |files: u64, bytes: u64| {
                 progress.report(files as f64, None, format!("{files} files, {} MB scanned", bytes >> 20));
             };
-            Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &report }
-                .run(target)
+            let scanned = Job {
+                rules: &rules,
+                fingerprints: &fingerprints,
+                plan: &plan,
+                cancel: &cancel,
+                report: &report,
+            }
+            .run(target);
+            // A short scan ends before the first report is due; whoever listens still hears that it is done.
+            let files = scanned.coverage.files as f64;
+            progress.report(files, Some(files), "done");
+            scanned
         };
         let scanned = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;
         if scanned.cancelled { Err(ScanError::Cancelled.into()) } else { Ok(scanned) }
