@@ -52,7 +52,7 @@ fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
     let size = |detail: Detail| -> usize {
         specs.iter().map(|spec| wire_tool(spec, Naming::Bare, detail).to_string().len() + 1).sum()
     };
-    let fits = |detail: &Detail| size(*detail) + 1 <= max;
+    let fits = |detail: &Detail| size(*detail) < max;
     let detail = [Detail::Whole, Detail::Short].into_iter().find(fits).unwrap_or(Detail::Names);
     specs.iter().map(|spec| wire_tool(spec, naming, detail)).collect()
 }
@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn a_share_that_is_too_large_loses_prose_and_bounds_but_no_tool_and_no_parameter() {
         let mut large = spec(Effect::Read);
-        let field = json!({"type": "string", "maxLength": 9, "description": "What the field is about."});
-        let names: Vec<String> = (0..40).map(|index| format!("field_{index}")).collect();
+        let field = json!({"type": "string", "maxLength": 9, "description": "About the field."});
+        let names: Vec<String> = (0..30).map(|index| format!("field_{index}")).collect();
         for schema in [&mut large.input_schema, &mut large.output_schema] {
             let fields = names.iter().map(|name| (name.clone(), field.clone()));
             *schema = json!({"type": "object", "additionalProperties": false, "properties": fields.collect::<serde_json::Map<_, _>>()});

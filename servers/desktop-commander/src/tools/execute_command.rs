@@ -24,13 +24,13 @@ pub(crate) struct ExecuteCommand {
     timeout: u32,
     /// Text for standard input.
     stdin: Option<String>,
-    /// Return at once; go on with `read_process`.
+    /// Return at once, for `read_process`.
     #[serde(default)]
     background: bool,
     /// Output to return, per stream.
     #[schemars(range(min = 256, max = 4_194_304))]
     max_output_bytes: Option<usize>,
-    /// False keeps every program offline.
+    /// False: offline.
     network: Option<bool>,
     /// Judge only.
     #[serde(default)]

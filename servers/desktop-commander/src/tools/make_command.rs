@@ -10,14 +10,14 @@ use serde::Deserialize;
 use super::command_result::{CommandResult, OUTPUT_BYTES, run};
 use crate::{DesktopCommander, exec::Request};
 
-/// Runs a make target in a sandbox. A target that is missing lists those there are.
+/// Runs a make target in a sandbox; a missing one lists those there are.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MakeCommand {
     /// For example `build`.
     #[schemars(length(min = 1, max = 200))]
     target: String,
-    /// `NAME=value` and options such as `-j4`, `-k`, `-n`.
+    /// `NAME=value`, `-j4`, `-k`, `-n`.
     args: Option<String>,
     /// Folder of the makefile; the first root by default.
     working_directory: Option<String>,

@@ -11,7 +11,7 @@ use crate::{
     sqlite::{Ask, Mode, Param, Table, run},
 };
 
-/// Runs one changing SQL statement. Makes the database if it does not exist.
+/// Runs one changing SQL statement; makes a missing database.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SqliteExecute {

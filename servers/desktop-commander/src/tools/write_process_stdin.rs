@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::DesktopCommander;
 
-/// Writes text to the standard input of a background session.
+/// Writes to a background session's standard input.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WriteProcessStdin {
