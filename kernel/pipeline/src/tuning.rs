@@ -28,7 +28,8 @@ pub struct Tuning {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct LimitOverrides {
-    /// Calls of one server that run at the same time (documents: scan semaphore 3, at most 10).
+    /// Calls of one server that run at the same time, reads and changes apart (documents: scan semaphore 3,
+    /// at most 10).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub semaphore: Option<u32>,

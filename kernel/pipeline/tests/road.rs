@@ -279,6 +279,10 @@ async fn a_full_queue_refuses_at_once() {
     let (first, second) = (call(300), call(0));
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(call(0).await.unwrap().unwrap_err(), "overloaded");
+    assert!(
+        rig.call("echo.echo", json!({"message": "x"})).await.is_ok(),
+        "changes do not keep anybody from reading"
+    );
     assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
 }
 

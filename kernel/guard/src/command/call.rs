@@ -114,7 +114,8 @@ impl Call<'_> {
     }
 
     pub(super) fn refuse(&self, what: &str, why: &str, fix: &str) -> Refusal {
-        argument(format!("`{} {}` is refused: {why}", self.name, shown(what)), fix)
+        let spelled = format!("{} {}", self.name, shown(what));
+        argument(format!("`{}` is refused: {why}", spelled.trim_end()), fix)
     }
 }
 

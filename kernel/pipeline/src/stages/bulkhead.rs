@@ -16,12 +16,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{Call, Limits, Metrics, Next, Outcome, Registry, Stage, standard::Knobs};
 
 /// Bounds how many calls of one server run and how many wait, and starts the call's one time budget.
+///
+/// Reads and changes take turns apart: a few long commands must not keep everybody from reading.
 pub(crate) struct Bulkhead {
     knobs: Knobs,
-    lanes: HashMap<&'static str, Lane>,
+    lanes: HashMap<&'static str, Lanes>,
 }
 
-/// The turns of one server.
+/// The two queues of one server.
+struct Lanes {
+    reads: Lane,
+    changes: Lane,
+}
+
+/// The turns of one queue.
 struct Lane {
     /// Swapped when the operator changes the number; calls that run keep their old permit.
     turns: Mutex<(u32, Arc<Semaphore>)>,
@@ -38,8 +46,10 @@ impl Bulkhead {
             waiting_gauge: metrics.waiting(name),
             running_gauge: metrics.running(name),
         };
+        let both = |name| Lanes { reads: lane(name), changes: lane(name) };
+        let both = |name| Lanes { reads: lane(name), changes: lane(name) };
         let lanes =
-            registry.mounts().iter().map(|mount| (mount.facts.name, lane(mount.facts.name))).collect();
+            registry.mounts().iter().map(|mount| (mount.facts.name, both(mount.facts.name))).collect();
         Self { knobs, lanes }
     }
 }
@@ -92,10 +102,11 @@ impl Stage for Bulkhead {
         let budget = call.prepared()?.deadline().unwrap_or(limits.deadline);
         let deadline = Instant::now() + budget;
         call.deadline = Some(deadline);
-        let lane = self
+        let lanes = self
             .lanes
             .get(facts.name)
             .ok_or_else(|| ToolError::new(ErrorKind::Internal, "a server without a bulkhead"))?;
+        let lane = if spec.effect.is_read() { &lanes.reads } else { &lanes.changes };
         let _turn = lane.turn(&call, &limits, deadline).await?;
         let _running = Running::start(&lane.running_gauge);
         next.run(call).await
