@@ -11,8 +11,6 @@ mod desk;
 mod documents;
 #[path = "exec/git.rs"]
 mod git;
-#[path = "exec/listing.rs"]
-mod listing;
 #[path = "exec/sessions.rs"]
 mod sessions;
 #[path = "exec/sqlite.rs"]
