@@ -74,9 +74,9 @@ impl Pipeline {
             .then(Authorize::new(parts().policy)) // may they? issues the permit
             .then(Contexts::new(parts().contexts)) // a permitted call may still be outside its context
             .then(Approve::new(parts().approvals)) // asked only about calls that could run
-            .then(RateLimit::new(parts().registry, knobs())) // a denied call costs its caller nothing
+            .then(RateLimit::new(knobs())) // a denied call costs its caller nothing
             .then(Cache::new(parts().registry, knobs(), metrics())) // inside authorize: a hit is a permitted call
-            .then(Bulkhead::new(parts().registry, knobs(), metrics())) // inside cache: a hit needs no turn
+            .then(Bulkhead::new(knobs(), metrics())) // inside cache: a hit needs no turn
             .then(Breaker::new(parts(), knobs(), metrics())) // inside bulkhead: probes are counted one by one
             .then(Retry::new(parts().registry, knobs(), metrics())) // inside breaker: a call counts once, after its retries
             .then(Deadline::new()) // inside retry: every attempt sees what is left of one budget

@@ -127,6 +127,12 @@ impl Tuning {
         }
     }
 
+    /// Whether a tool takes its turns apart from its server's other tools.
+    pub(crate) fn has_own_turns(&self, facts: &ServerFacts, tool: &str) -> bool {
+        let own = |limits: &LimitOverrides| limits.semaphore.is_some() || limits.queue.is_some();
+        !self.tool.is_empty() && self.tool.get(&format!("{}.{tool}", facts.name)).is_some_and(own)
+    }
+
     /// The documents' *recommended* column, as `quickstart` and `config init` write it.
     pub fn recommended() -> Self {
         Self {

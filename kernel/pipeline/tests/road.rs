@@ -286,6 +286,31 @@ async fn a_full_queue_refuses_at_once() {
     assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
 }
 
+#[tokio::test]
+async fn a_tool_with_turns_of_its_own_does_not_change_those_of_the_others() {
+    let own = LimitOverrides { semaphore: Some(1), queue: Some(0), ..LimitOverrides::default() };
+    let defaults =
+        LimitOverrides { rate_per_minute: Some(10_000), semaphore: Some(2), ..LimitOverrides::default() };
+    let tool = [("echo.slow".to_owned(), own)].into();
+    let rig =
+        Rig::new(&[ServerEntry::of::<EchoServer>()], Tuning { defaults, tool, ..Tuning::default() }).await;
+    let (request, gate) = (rig.request("echo.slow", json!({"milliseconds": 300})), Arc::clone(&rig.gate));
+    let first = tokio::spawn(async move { gate.call(request).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(rig.call("echo.slow", json!({"milliseconds": 0})).await, Err("overloaded"), "one at a time");
+    assert_eq!(
+        rig.call("echo.fail", json!({"way": "not_found"})).await,
+        Err("not_found"),
+        "others have their own"
+    );
+    assert_eq!(
+        rig.call("echo.slow", json!({"milliseconds": 0})).await,
+        Err("overloaded"),
+        "and changed nothing"
+    );
+    assert!(first.await.unwrap().is_ok());
+}
+
 struct Human {
     says: Question,
     asked: AtomicUsize,

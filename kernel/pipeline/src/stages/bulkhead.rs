@@ -9,24 +9,29 @@ use std::{
 
 use async_trait::async_trait;
 use kernel::{ErrorKind, ToolError};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{Call, Limits, Metrics, Next, Outcome, Registry, Stage, standard::Knobs};
+use crate::{Call, Limits, Metrics, Next, Outcome, Stage, standard::Knobs};
 
 /// Bounds how many calls of one server run and how many wait, and starts the call's one time budget.
 ///
-/// Reads and changes take turns apart: a few long commands must not keep everybody from reading.
+/// Reads and changes take turns apart: a few long commands must not keep everybody from reading. A tool
+/// with its own `semaphore` or `queue` in the configuration has turns of its own.
 pub(crate) struct Bulkhead {
     knobs: Knobs,
-    lanes: HashMap<&'static str, Lanes>,
+    metrics: Arc<Metrics>,
+    /// Made when first used; there are at most as many as tools.
+    lanes: RwLock<HashMap<Queue, Arc<Lane>>>,
 }
 
-/// The two queues of one server.
-struct Lanes {
-    reads: Lane,
-    changes: Lane,
+/// Which queue a call stands in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Queue {
+    server: &'static str,
+    reads: bool,
+    tool: Option<String>,
 }
 
 /// The turns of one queue.
@@ -39,18 +44,21 @@ struct Lane {
 }
 
 impl Bulkhead {
-    pub(crate) fn new(registry: Registry, knobs: Knobs, metrics: Arc<Metrics>) -> Self {
-        let lane = |name| Lane {
+    pub(crate) fn new(knobs: Knobs, metrics: Arc<Metrics>) -> Self {
+        Self { knobs, metrics, lanes: RwLock::default() }
+    }
+
+    fn lane(&self, queue: Queue) -> Arc<Lane> {
+        if let Some(lane) = self.lanes.read().get(&queue) {
+            return Arc::clone(lane);
+        }
+        let lane = Lane {
             turns: Mutex::new((0, Arc::new(Semaphore::new(0)))),
             waiting: AtomicU32::new(0),
-            waiting_gauge: metrics.waiting(name),
-            running_gauge: metrics.running(name),
+            waiting_gauge: self.metrics.waiting(queue.server),
+            running_gauge: self.metrics.running(queue.server),
         };
-        let both = |name| Lanes { reads: lane(name), changes: lane(name) };
-        let both = |name| Lanes { reads: lane(name), changes: lane(name) };
-        let lanes =
-            registry.mounts().iter().map(|mount| (mount.facts.name, both(mount.facts.name))).collect();
-        Self { knobs, lanes }
+        Arc::clone(self.lanes.write().entry(queue).or_insert_with(|| Arc::new(lane)))
     }
 }
 
@@ -98,15 +106,15 @@ impl Stage for Bulkhead {
 
     async fn handle(&self, mut call: Call, next: Next<'_>) -> Outcome {
         let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
-        let limits = self.knobs.read().limits(&facts, &spec.name);
+        let (limits, own) = {
+            let knobs = self.knobs.read();
+            (knobs.limits(&facts, &spec.name), knobs.has_own_turns(&facts, &spec.name))
+        };
         let budget = call.prepared()?.deadline().unwrap_or(limits.deadline);
         let deadline = Instant::now() + budget;
         call.deadline = Some(deadline);
-        let lanes = self
-            .lanes
-            .get(facts.name)
-            .ok_or_else(|| ToolError::new(ErrorKind::Internal, "a server without a bulkhead"))?;
-        let lane = if spec.effect.is_read() { &lanes.reads } else { &lanes.changes };
+        let tool = own.then(|| spec.name.clone());
+        let lane = self.lane(Queue { server: facts.name, reads: spec.effect.is_read(), tool });
         let _turn = lane.turn(&call, &limits, deadline).await?;
         let _running = Running::start(&lane.running_gauge);
         next.run(call).await

@@ -12,7 +12,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 use kernel::{ErrorKind, ToolError};
 use parking_lot::RwLock;
 
-use crate::{Call, Next, Outcome, Registry, Stage, standard::Knobs};
+use crate::{Call, Next, Outcome, Stage, standard::Knobs};
 
 /// GCRA per principal and tool class. The class is `server/effect` unless policy names another.
 pub(crate) struct RateLimit {
@@ -23,7 +23,7 @@ pub(crate) struct RateLimit {
 }
 
 impl RateLimit {
-    pub(crate) fn new(_registry: Registry, knobs: Knobs) -> Self {
+    pub(crate) fn new(knobs: Knobs) -> Self {
         Self { knobs, limiters: RwLock::default(), checks: AtomicU64::new(0) }
     }
 
