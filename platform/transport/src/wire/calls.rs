@@ -21,8 +21,8 @@ struct Pending {
     id: Id,
     revision: Revision,
     principal: String,
-    /// False when no such tool is mounted: the protocol has its own answer to that.
-    known: bool,
+    /// False when no such tool is mounted or the arguments are no object: the protocol has its own answer.
+    well_formed: bool,
     /// Digest of the request, when the client could be asked to approve it in a second round.
     round: Option<String>,
 }
@@ -40,11 +40,11 @@ impl Wire {
                 .map_err(|_| Fault::invalid_params("`arguments` is not JSON we can read"))?,
             None => json!({}),
         };
-        if !args.is_object() {
-            return Err(Fault::invalid_params("`arguments` must be an object"));
-        }
-        let (server, tool) = self.gate.resolve(&exchange.scope, &name).map_err(|error| unknown(&error))?;
+        // What names nothing is refused on the road, where it is recorded.
+        let resolved = self.gate.resolve(&exchange.scope, &name);
+        let (server, tool) = resolved.unwrap_or_else(|_| (name.clone().into(), String::new()));
         let effect = self.effect_of(&server, &tool);
+        let well_formed = effect.is_some() && args.is_object();
         let mut request = Request::new(exchange.caller.clone(), &server, &tool, args, exchange.door);
         let round = self.second_round(params, &exchange, &mut request)?;
         request.context_id.clone_from(&exchange.scope.context);
@@ -57,7 +57,7 @@ impl Wire {
             id: id.clone(),
             revision: exchange.revision,
             principal: exchange.caller.principal().id.clone(),
-            known: effect.is_some(),
+            well_formed,
             round,
         };
         let wire = Arc::clone(self);
@@ -132,7 +132,8 @@ impl Wire {
             let body = approval.write_question(id, ticket, &pending.principal, &self.sealer, server);
             return Reply::fine(body);
         }
-        if error.kind == ErrorKind::NotFound && !pending.known {
+        let malformed = matches!(error.kind, ErrorKind::NotFound | ErrorKind::ValidationFailed);
+        if malformed && !pending.well_formed {
             return Reply::fault(Some(id), &unknown(&error), revision);
         }
         let denied = matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed);
