@@ -51,6 +51,16 @@ const REFERENCES: &[&str] = &[
     "%d",
     "{}",
     "{0}",
+    // A regular expression describes secrets and is none.
+    "[a-z",
+    "[0-9",
+    "[^",
+    "(?:",
+    "(?i",
+    "\\b",
+    "\\s",
+    "\\d",
+    "\\w",
 ];
 /// Words that people write where the secret goes.
 const STAND_INS: &[&str] = &[
