@@ -11,18 +11,22 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Enforcement, SandboxPolicy, confine::confine};
+use crate::{
+    Enforcement, SandboxPolicy,
+    confine::confine,
+    guardian::{GUARD, stand_guard},
+};
 
-const RUN: &str = "__sandbox";
+pub(crate) const RUN: &str = "__sandbox";
 const PROBE: &str = "__sandbox_probe";
 
 /// As shells have it: the program was found but could not be run.
-const CANNOT_RUN: u8 = 126;
+pub(crate) const CANNOT_RUN: u8 = 126;
 
 /// The binary whose `main` begins with [`become_launcher_if_asked`].
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    program: PathBuf,
+    pub(crate) program: PathBuf,
 }
 
 impl Launcher {
@@ -37,12 +41,10 @@ impl Launcher {
     /// not open as files are closed until the caller sets them. The program leads its own process group, so
     /// [`crate::kill_group`] ends it with all its children; it cannot leave the group.
     pub fn command(&self, launch: &Launch<'_>) -> Command {
-        let order = Order { policy: Cow::Borrowed(launch.policy), files: Cow::Borrowed(&launch.files) };
-        let order = serde_json::to_string(&order).expect("an order is plain data");
         let mut command = Command::new(&self.program);
         command
             .arg(RUN)
-            .arg(order)
+            .arg(order_text(launch))
             .arg(launch.program)
             .args(launch.args)
             .current_dir(launch.cwd)
@@ -122,6 +124,12 @@ impl OutputFile {
     }
 }
 
+/// What the launcher is told about a launch.
+pub(crate) fn order_text(launch: &Launch<'_>) -> String {
+    let order = Order { policy: Cow::Borrowed(launch.policy), files: Cow::Borrowed(&launch.files) };
+    serde_json::to_string(&order).expect("an order is plain data")
+}
+
 #[derive(Serialize, Deserialize)]
 struct Order<'a> {
     policy: Cow<'a, SandboxPolicy>,
@@ -139,6 +147,8 @@ pub fn become_launcher_if_asked() -> Option<ExitCode> {
         Some(ExitCode::from(CANNOT_RUN))
     } else if mode == PROBE {
         Some(answer_probe(args.next()))
+    } else if mode == GUARD {
+        Some(stand_guard(args))
     } else {
         None
     }
