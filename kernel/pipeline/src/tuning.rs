@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kernel::ServerFacts;
+use kernel::Facts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -106,13 +106,13 @@ pub struct Limits {
 
 impl Tuning {
     /// Resolves the knobs for one tool: tool over server over everything over the documents' defaults.
-    pub fn limits(&self, facts: &ServerFacts, tool: &str) -> Limits {
+    pub fn limits(&self, facts: &Facts, tool: &str) -> Limits {
         let by_tool = if self.tool.is_empty() {
             LimitOverrides::default()
         } else {
             self.tool.get(&format!("{}.{tool}", facts.name)).copied().unwrap_or_default()
         };
-        let by_server = self.server.get(facts.name).copied().unwrap_or_default();
+        let by_server = self.server.get(&facts.name).copied().unwrap_or_default();
         let chosen = by_tool.or(by_server).or(self.defaults);
         Limits {
             semaphore: chosen.semaphore.unwrap_or(facts.concurrency),
@@ -128,7 +128,7 @@ impl Tuning {
     }
 
     /// Whether a tool takes its turns apart from its server's other tools.
-    pub(crate) fn has_own_turns(&self, facts: &ServerFacts, tool: &str) -> bool {
+    pub(crate) fn has_own_turns(&self, facts: &Facts, tool: &str) -> bool {
         let own = |limits: &LimitOverrides| limits.semaphore.is_some() || limits.queue.is_some();
         !self.tool.is_empty() && self.tool.get(&format!("{}.{tool}", facts.name)).is_some_and(own)
     }

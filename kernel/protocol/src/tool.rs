@@ -110,6 +110,8 @@ mod tests {
             effect,
             open_world: true,
             permission: "mcp.docker-manager:execute".into(),
+            long: false,
+            raw: None,
         }
     }
 

@@ -26,8 +26,8 @@ impl Stage for Contexts {
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
         let Some(id) = call.request.context_id.clone() else { return next.run(call).await };
-        let (facts, started) = (call.facts()?, call.started);
-        self.contexts.admit(&id, &call.request.caller.0, facts.name)?;
+        let started = call.started;
+        self.contexts.admit(&id, &call.request.caller.0, &call.facts()?.name)?;
         let (call_id, tool) = (call.id.to_string(), call.spec()?.qualified_name());
         let outcome = next.run(call).await;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -63,7 +63,7 @@ impl Stage for RateLimit {
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
         let (facts, spec) = (call.facts()?, call.spec()?);
-        let per_minute = self.knobs.read().limits(&facts, &spec.name).rate_per_minute;
+        let per_minute = self.knobs.read().limits(facts, &spec.name).rate_per_minute;
         let class = match &call.obligations.rate_class {
             Some(class) => class.clone(),
             None => format!("{}/{}", facts.name, spec.effect.as_str()),

@@ -74,7 +74,7 @@ impl Wire {
 
     fn effect_of(&self, server: &str, tool: &str) -> Option<Effect> {
         let mount = self.gate.registry().find(server).ok()?;
-        mount.specs.iter().find(|spec| spec.name == tool).map(|spec| spec.effect)
+        mount.spec(tool).map(|spec| spec.effect)
     }
 
     /// Reads the answer to an earlier question, and says under which digest a new one may be asked.

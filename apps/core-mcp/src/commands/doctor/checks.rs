@@ -203,7 +203,7 @@ async fn servers(app: &App, data: &DataDir, loaded: &Loaded) -> Vec<Check> {
     let files: Vec<_> = app.sources(data.root()).files().map(Path::to_owned).collect();
     let registry = mount(&Mounts::All, &loaded.settings, data, &files).await;
     let mut checks = Vec::new();
-    for it in registry.mounts() {
+    for it in registry.mounts().iter() {
         let health = match &it.state {
             Ok(server) => server.health().await,
             Err(reason) => Health::Unavailable(reason.clone()),
