@@ -250,6 +250,11 @@ impl Gate {
         self.pipeline.names()
     }
 
+    /// Whether calls can be served at all: without a journal every one of them is refused.
+    pub fn is_ready(&self) -> bool {
+        self.parts.journal.is_healthy()
+    }
+
     /// The counters and histograms of this gate.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics

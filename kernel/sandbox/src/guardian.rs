@@ -1,7 +1,7 @@
-//! A guardian stands between us and a long-lived program, and ends it with all it started when we are gone.
+//! Stays with a program that is not confined, and ends it with all it started when we are gone.
 //!
-//! We may be killed without a chance to clean up. The guardian is a small process of its own that holds the
-//! kernel's handle on us and on the program, so it wakes however either of them ends.
+//! A confined program cannot leave its group, so its keeper ends the group. One with all our rights can hide
+//! from any group; the guardian therefore adopts what it leaves behind, and ends that too.
 
 use std::{
     ffi::OsString,
@@ -19,42 +19,22 @@ use rustix::{
     },
 };
 
-use crate::{
-    Launch, Launcher, Signal, kill_group,
-    launcher::{CANNOT_RUN, RUN, order_text},
-};
+use crate::{Launch, Launcher, Signal, kill_group, launcher::CANNOT_RUN};
 
 pub(crate) const GUARD: &str = "__sandbox_guard";
-
-/// What stands for an order when the program runs with all our rights.
-const UNCONFINED: &str = "-";
 
 /// Rounds of ending what is left; each ends at least one process or finds none.
 const ROUNDS_MAX: usize = 1000;
 
-/// How a guarded program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guarding {
-    /// Within the launch's policy.
-    Confined,
-    /// With our own rights, because the operator says so. The policy is not looked at.
-    Unconfined,
-}
-
 impl Launcher {
-    /// Like [`Launcher::command`], for a program that lives long: it dies with this process, however this
-    /// process ends, and takes everything it started along. The child is the guardian; end it with
-    /// [`end_guarded`].
-    pub fn guarded(&self, launch: &Launch<'_>, guarding: Guarding) -> Command {
-        let order = match guarding {
-            Guarding::Confined => order_text(launch),
-            Guarding::Unconfined => UNCONFINED.into(),
-        };
+    /// A command for a program with all our rights, because the operator says so; the launch's policy is not
+    /// looked at. It still dies with this process, however this process ends, and takes everything it started
+    /// along, also what left its group. The child is the guardian; end it with [`end_guarded`].
+    pub fn unconfined(&self, launch: &Launch<'_>) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg(GUARD)
             .arg(std::process::id().to_string())
-            .arg(order)
             .arg(launch.program)
             .args(launch.args)
             .current_dir(launch.cwd)
@@ -104,16 +84,8 @@ fn begin(args: &mut impl Iterator<Item = OsString>) -> Result<(u32, OwnedFd, Own
     if getppid() != Some(parent) {
         return Err("whoever asked for this program is gone".into());
     }
-    let order = args.next().ok_or("no order was given")?;
-    let mut command = if order == UNCONFINED {
-        let mut command = Command::new(args.next().ok_or("no program was named")?);
-        command.process_group(0);
-        command
-    } else {
-        let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
-        command.arg(RUN).arg(order);
-        command
-    };
+    let mut command = Command::new(args.next().ok_or("no program was named")?);
+    command.process_group(0);
     let child = command.args(args).spawn().map_err(|error| format!("the program did not start: {error}"))?;
     let ward = child.id();
     let pid = i32::try_from(ward).ok().and_then(Pid::from_raw).ok_or("the program has no process id")?;

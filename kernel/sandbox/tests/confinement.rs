@@ -3,9 +3,9 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader, Read},
     net::TcpListener,
-    os::unix::net::UnixListener,
+    os::unix::{net::UnixListener, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Output, Stdio},
     time::{Duration, Instant},
@@ -294,6 +294,83 @@ fn a_fork_bomb_dies_with_its_group() {
     kill_group(leader, Signal::Kill).unwrap();
     child.wait().unwrap();
     eventually(|| group_size(leader) == 0);
+}
+
+#[test]
+fn it_ends_as_the_program_does() {
+    let place = Place::new();
+    let status = |script| place.sh(script).status;
+    assert_eq!(status("exit 7").code(), Some(7));
+    assert_eq!(status("kill -KILL $$").signal(), Some(9));
+    assert_eq!(status("kill -TERM $$").signal(), Some(15));
+    // The polite signal goes to the whole group; the program alone decides what it means.
+    let mut child =
+        place.spawn(&place.policy(), "/bin/sh", &["-c", "trap 'exit 5' TERM; echo ready; sleep 600 & wait"]);
+    let mut ready = [0; 5];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    kill_group(child.id(), Signal::Terminate).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+#[test]
+fn a_pipe_closes_when_the_program_closes_it() {
+    let place = Place::new();
+    let mut child = place.spawn(&place.policy(), "/bin/sh", &["-c", "exec >&- 2>&-; sleep 600"]);
+    let mut all = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut all).unwrap();
+    kill_group(child.id(), Signal::Kill).unwrap();
+    child.wait().unwrap();
+}
+
+/// A shell stands for the server: it gives the order in its own name and is then killed.
+#[test]
+fn everything_ends_with_the_process_that_wanted_it() {
+    let place = Place::new();
+    let policy = place.policy();
+    let args = ["-c".to_owned(), "(trap '' TERM HUP; sleep 600) & sleep 600".to_owned()];
+    let (program, cwd) = (Path::new("/bin/sh"), &place.root);
+    let launch =
+        Launch { policy: &policy, program, args: &args, cwd, env: &[], files: StreamFiles::default() };
+    let command = launcher().command(&launch);
+    let script = "order=$(printf %s \"$3\" | sed \"s/\\\"parent\\\":[0-9]*/\\\"parent\\\":$$/\"); \
+        launcher=$1; shift 3; \"$launcher\" __sandbox \"$order\" \"$@\" & echo $!; wait";
+    let mut server = std::process::Command::new("/bin/sh")
+        .args(["-c", script, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let leader: u32 = line.trim().parse().unwrap();
+    // The launcher and two sleeps at least; a shell may become its last command.
+    eventually(|| group_size(leader) >= 3);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    eventually(|| group_size(leader) == 0);
+}
+
+#[test]
+fn an_order_of_somebody_who_is_gone_is_not_carried_out() {
+    let place = Place::new();
+    let policy = place.policy();
+    let files = StreamFiles::default();
+    let launch = Launch {
+        policy: &policy,
+        program: Path::new("/bin/true"),
+        args: &[],
+        cwd: &place.root,
+        env: &[],
+        files,
+    };
+    let command = launcher().command(&launch);
+    let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
+    let stale = args[1].replace(&format!("\"parent\":{}", std::process::id()), "\"parent\":1");
+    assert_ne!(stale, args[1]);
+    let output =
+        std::process::Command::new(command.get_program()).args([args[0], &stale, args[2]]).output().unwrap();
+    assert_eq!(output.status.code(), Some(126));
 }
 
 #[test]

@@ -149,11 +149,6 @@ impl AuditLog {
         self.recovered
     }
 
-    /// Whether the last commit went through; for readiness checks.
-    pub fn is_healthy(&self) -> bool {
-        !self.shared.is_failing.load(Ordering::Relaxed)
-    }
-
     fn send(&self, job: Job) -> Result<(), JournalError> {
         let refused = |reason: &str| JournalError { reason: reason.into() };
         let bytes = job.entry.body.len();
@@ -193,6 +188,10 @@ impl Journal for AuditLog {
             self.send(Job { entry: Entry { body, role }, reply: Some(reply) })?;
         }
         Ok(Durable::pending(durable))
+    }
+
+    fn is_healthy(&self) -> bool {
+        !self.shared.is_failing.load(Ordering::Relaxed)
     }
 }
 

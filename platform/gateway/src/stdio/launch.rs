@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sandbox::{Guarding, Launch, Launcher, ProcessLimits, SandboxPolicy, StreamFiles};
+use sandbox::{Launch, Launcher, ProcessLimits, SandboxPolicy, StreamFiles};
 
 use crate::{ConfinementMode, UpstreamConfig, config::expand};
 
@@ -17,7 +17,7 @@ const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Everything about a child but its process.
 pub(crate) struct LaunchPlan {
     launcher: Launcher,
-    guarding: Guarding,
+    pub(super) is_confined: bool,
     policy: SandboxPolicy,
     program: PathBuf,
     args: Vec<String>,
@@ -80,12 +80,9 @@ impl LaunchPlan {
             limits: ProcessLimits { cpu_seconds: u64::MAX, ..ProcessLimits::default() },
             allow_unconfined: confinement.allow_unconfined,
         };
-        let guarding = match confinement.mode {
-            ConfinementMode::Confined => Guarding::Confined,
-            ConfinementMode::None => Guarding::Unconfined,
-        };
         let launcher = Launcher::new(around.launcher.to_owned());
-        Ok(Self { launcher, guarding, policy, program, args: config.args.clone(), cwd, env })
+        let is_confined = confinement.mode == ConfinementMode::Confined;
+        Ok(Self { launcher, is_confined, policy, program, args: config.args.clone(), cwd, env })
     }
 
     /// A command that starts it, with pipes for its streams.
@@ -98,7 +95,8 @@ impl LaunchPlan {
             env: &self.env,
             files: StreamFiles::default(),
         };
-        let mut command = self.launcher.guarded(&launch, self.guarding);
+        let mut command =
+            if self.is_confined { self.launcher.command(&launch) } else { self.launcher.unconfined(&launch) };
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -169,7 +167,7 @@ mod tests {
         let names: Vec<&str> = plan.env.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["A", "HOME", "PATH", "TMPDIR"]);
         assert_eq!((plan.env[0].1.as_str(), plan.env[1].1.as_str()), ("xyes", "/srv"));
-        assert_eq!(plan.guarding, Guarding::Confined);
+        assert!(plan.is_confined);
     }
 
     #[test]

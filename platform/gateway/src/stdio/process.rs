@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use kernel::BoxFuture;
 use pipeline::mask_secrets;
-use sandbox::{Signal, end_guarded};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use sandbox::{Signal, end_guarded, kill_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -17,6 +18,9 @@ use crate::{dialogue::Dialogue, error::UpstreamError, hear::Hear};
 
 /// A child whose input is closed gets this long to go by itself.
 const POLITE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether it has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Longest line of its log that is kept.
 const LOG_LINE_MAX: usize = 500;
@@ -50,7 +54,9 @@ impl Process {
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { return Err(failed("no pipes")) };
         tokio::spawn(keep_log(upstream.to_owned(), stderr));
-        tokio::spawn(look_after(Arc::clone(&dialogue), child, stdin, stdout, written, bytes_max));
+        let end = if plan.is_confined { kill_group } else { end_guarded };
+        let ward = Ward { child, end };
+        tokio::spawn(look_after(Arc::clone(&dialogue), ward, stdin, stdout, written, bytes_max));
         Ok(Self { dialogue, pid })
     }
 }
@@ -64,7 +70,7 @@ impl Drop for Process {
 /// Moves messages until the child or somebody else ends it, then makes sure that nothing is left of it.
 async fn look_after(
     dialogue: Arc<Dialogue>,
-    mut child: Child,
+    mut ward: Ward,
     stdin: ChildStdin,
     stdout: ChildStdout,
     written: mpsc::Receiver<Vec<u8>>,
@@ -82,18 +88,39 @@ async fn look_after(
     if let Err(error) = writer.await {
         tracing::debug!(%error, "a writer ended badly");
     }
-    let pid = child.id();
-    if timeout(POLITE, child.wait()).await.is_err() {
-        if let Some(pid) = pid
-            && let Err(error) = end_guarded(pid, Signal::Kill)
-        {
+    ward.end().await;
+}
+
+/// A child, and how one like it is ended.
+struct Ward {
+    child: Child,
+    end: fn(u32, Signal) -> std::io::Result<()>,
+}
+
+impl Ward {
+    /// Ends the group while its leader's number is still ours: an unreaped process keeps it.
+    async fn end(&mut self) {
+        let Some(pid) = self.child.id() else { return };
+        if timeout(POLITE, leaves(pid)).await.is_err() {
+            tracing::debug!(pid, "a child does not leave by itself");
+        }
+        if let Err(error) = (self.end)(pid, Signal::Kill) {
             tracing::warn!(%error, "a child could not be ended");
         }
-        if timeout(POLITE, child.wait()).await.is_err()
-            && let Err(error) = child.kill().await
+        if timeout(POLITE, self.child.wait()).await.is_err()
+            && let Err(error) = self.child.kill().await
         {
-            tracing::warn!(%error, "a guardian could not be ended");
+            tracing::warn!(%error, "whoever keeps a child could not be ended");
         }
+    }
+}
+
+/// Waits until a child has ended, and leaves it unreaped.
+async fn leaves(pid: u32) {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while let Ok(None) = waitid(WaitId::Pid(pid), look) {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
