@@ -15,4 +15,4 @@ mod sse;
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use legacy::SseLink;
-pub(crate) use link::HttpLink;
+pub(crate) use link::{HttpLink, header_value};

@@ -11,13 +11,16 @@ mod findings;
 mod hear;
 mod http;
 mod order;
+mod pins;
 mod rpc;
 mod search;
 mod stdio;
+mod tool;
 
 pub use config::{
     ConfigProblem, Confinement, ConfinementMode, EffectChoice, EraChoice, TransportChoice, TrustLevel,
     UpstreamConfig, name_problem,
 };
 pub use findings::{Finding, look};
+pub use pins::{Held, HeldTool, Pins};
 pub use search::Index;
