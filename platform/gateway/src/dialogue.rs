@@ -217,9 +217,11 @@ impl Dialogue {
             match (method, token) {
                 ("notifications/progress", None) => None,
                 (_, Some(token)) => waiting.get(&token).map(|it| Arc::clone(&it.hear)),
-                // A log line names no request: it belongs to the only one, or to nobody.
-                ("notifications/message", _) if waiting.len() == 1 => {
-                    waiting.values().next().map(|it| Arc::clone(&it.hear))
+                // A log line names no request: it belongs to the only caller, or to nobody.
+                ("notifications/message", _) => {
+                    let mut callers = waiting.values().filter(|it| !it.caller.is_empty());
+                    let only = callers.next().filter(|_| callers.next().is_none());
+                    Some(only.map_or_else(|| Arc::clone(&self.ambient), |it| Arc::clone(&it.hear)))
                 }
                 _ => Some(Arc::clone(&self.ambient)),
             }

@@ -4,23 +4,34 @@
 //! `stdio` (how it gets there), `dialogue` and `hear` (what comes back meanwhile).
 
 mod agree;
+mod balance;
 mod config;
 mod dialogue;
+mod ear;
 mod error;
 mod findings;
+mod gateway;
 mod hear;
 mod http;
+mod link;
+mod listed;
 mod order;
 mod pins;
+mod relay;
 mod rpc;
 mod search;
 mod stdio;
+mod tend;
 mod tool;
+mod upstream;
 
 pub use config::{
     ConfigProblem, Confinement, ConfinementMode, EffectChoice, EraChoice, TransportChoice, TrustLevel,
     UpstreamConfig, name_problem,
 };
 pub use findings::{Finding, look};
+pub use gateway::{CheckReport, Gateway, check};
 pub use pins::{Held, HeldTool, Pins};
 pub use search::Index;
+pub use tend::{Recorder, UpstreamStatus};
+pub use upstream::Setting;

@@ -1,8 +1,12 @@
 //! One request on its way to an upstream, before it is known which protocol the upstream speaks.
 
-use std::{borrow::Cow, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
 
-use serde_json::value::RawValue;
+use kernel::Raw;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -45,7 +49,7 @@ pub(crate) struct Order {
     /// `Mcp-Param-*` headers, ready to be sent.
     pub(crate) mirrored: Vec<(::http::HeaderName, ::http::HeaderValue)>,
     /// What the caller can do, as JSON.
-    pub(crate) capabilities: Arc<RawValue>,
+    pub(crate) capabilities: Raw,
     /// The least severe log message the caller wants.
     pub(crate) log_level: Option<String>,
     /// Whether anybody wants to know how far it is.
@@ -177,17 +181,30 @@ fn end_params(mut out: Writer) -> String {
     String::from_utf8(out.text).expect("pieces of UTF-8 make UTF-8")
 }
 
+/// A listener waits for news, not for an answer.
+pub(crate) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What we want to hear in the modern era; each resource is named.
+pub(crate) fn wishes(resources: &[String]) -> String {
+    serde_json::json!({ "notifications": {
+        "toolsListChanged": true,
+        "promptsListChanged": true,
+        "resourcesListChanged": true,
+        "resourceSubscriptions": resources,
+    }})
+    .to_string()
+}
+
 /// `{}`.
-pub(crate) fn nothing() -> Arc<RawValue> {
-    Arc::from(RawValue::from_string("{}".into()).expect("it is JSON"))
+pub(crate) fn nothing() -> Raw {
+    static NOTHING: LazyLock<Raw> = LazyLock::new(|| Raw::of(&serde_json::json!({})));
+    NOTHING.clone()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
-    use serde_json::Value;
+    use serde_json::{Value, value::RawValue};
 
     use super::*;
 

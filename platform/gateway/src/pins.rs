@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kernel::Raw;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use similar::TextDiff;
@@ -179,6 +180,11 @@ impl Pins {
             HeldTool { tool: name.clone(), why, findings: pin.findings.clone(), diff }
         });
         held.collect()
+    }
+
+    /// The definitions that were let in, for as long as the upstream itself cannot be asked.
+    pub(crate) fn served(&self) -> Vec<Raw> {
+        self.kept.tools.values().map(|it| Raw::of(&it.definition)).collect()
     }
 
     /// Forgets everything, as when the upstream is removed.

@@ -7,5 +7,5 @@ mod launch;
 mod link;
 mod process;
 
-pub(crate) use launch::LaunchPlan;
+pub(crate) use launch::{LaunchPlan, Surroundings};
 pub(crate) use link::StdioLink;

@@ -11,6 +11,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use kernel::Raw;
 use parking_lot::RwLock;
 use serde_json::value::RawValue;
 
@@ -62,10 +63,11 @@ pub(crate) struct HttpLink {
     pub(super) sessions: Sessions,
     last_id: AtomicU64,
     start_timeout: Duration,
+    warm: usize,
 }
 
 impl HttpLink {
-    pub(crate) fn new(endpoint: Endpoint, era: EraChoice, start_timeout: Duration) -> Arc<Self> {
+    pub(crate) fn new(endpoint: Endpoint, era: EraChoice, start_timeout: Duration, warm: usize) -> Arc<Self> {
         Arc::new(Self {
             endpoint: Arc::new(endpoint),
             era,
@@ -74,6 +76,7 @@ impl HttpLink {
             sessions: Sessions::default(),
             last_id: AtomicU64::new(0),
             start_timeout,
+            warm,
         })
     }
 
@@ -136,6 +139,7 @@ impl HttpLink {
         }
         let mode = if self.era == EraChoice::Legacy { Mode::Legacy } else { self.discover().await? };
         *self.mode.write() = Some(mode.clone());
+        self.endpoint.warm(self.warm).await;
         Ok(mode)
     }
 
@@ -255,7 +259,7 @@ impl HttpLink {
     /// The session for callers with these capabilities; opened by whoever comes first.
     pub(super) async fn session(
         self: &Arc<Self>,
-        capabilities: &Arc<RawValue>,
+        capabilities: &Raw,
     ) -> Result<(Slot, Arc<Agreed>), UpstreamError> {
         let nothing = nothing();
         let known = capabilities.get().len() <= CAPABILITIES_BYTES_MAX;
@@ -275,7 +279,7 @@ impl HttpLink {
         }
     }
 
-    async fn initialize(self: &Arc<Self>, capabilities: &RawValue) -> Result<Arc<Agreed>, UpstreamError> {
+    async fn initialize(self: &Arc<Self>, capabilities: &Raw) -> Result<Arc<Agreed>, UpstreamError> {
         let upstream = &self.endpoint.upstream;
         let id = self.next_id();
         let params = format!(

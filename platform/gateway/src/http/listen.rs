@@ -1,13 +1,9 @@
 //! What an upstream says by itself: changed lists, updated resources, log lines.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
-use serde_json::json;
 
 use super::{
     exchange::{Letter, exchange},
@@ -16,22 +12,8 @@ use super::{
 use crate::{
     error::UpstreamError,
     hear::Hear,
-    order::{Order, nothing},
+    order::{FOREVER, Order, nothing, wishes},
 };
-
-/// A listener waits for news, not for an answer.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// What we want to hear in the modern era; each resource is named.
-pub(crate) fn wishes(resources: &[String]) -> String {
-    json!({ "notifications": {
-        "toolsListChanged": true,
-        "promptsListChanged": true,
-        "resourcesListChanged": true,
-        "resourceSubscriptions": resources,
-    }})
-    .to_string()
-}
 
 impl HttpLink {
     /// Hears the upstream until its stream ends. `Err(Odd { status: 405 })`: it has no such stream.

@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
+use kernel::Raw;
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use crate::agree::Agreed;
@@ -22,7 +22,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// The slot for callers with these capabilities, and what was pushed out for it.
-    pub(crate) fn slot(&self, capabilities: &RawValue) -> (Slot, Option<Slot>) {
+    pub(crate) fn slot(&self, capabilities: &Raw) -> (Slot, Option<Slot>) {
         let mut slots = self.slots.lock();
         if let Some((slot, used)) = slots.get_mut(capabilities.get()) {
             *used = Instant::now();
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn callers_with_the_same_abilities_share_a_session_and_the_number_is_bounded() {
         let sessions = Sessions::default();
-        let capabilities = |index: usize| RawValue::from_string(format!(r#"{{"x":{index}}}"#)).unwrap();
+        let capabilities = |index: usize| Raw::parse(format!(r#"{{"x":{index}}}"#)).unwrap();
         let (first, _) = sessions.slot(&capabilities(0));
         assert!(Arc::ptr_eq(&first, &sessions.slot(&capabilities(0)).0));
         for index in 1..SESSIONS_MAX {

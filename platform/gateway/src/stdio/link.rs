@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kernel::BoxFuture;
+use kernel::{BoxFuture, Raw};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex as Turn;
@@ -18,7 +18,7 @@ use crate::{
     dialogue::Dialogue,
     error::UpstreamError,
     hear::Hear,
-    order::{CLIENT_INFO, LEGACY, Order, nothing},
+    order::{CLIENT_INFO, FOREVER, LEGACY, Order, nothing, wishes},
     rpc::RpcError,
 };
 
@@ -125,17 +125,26 @@ impl StdioLink {
         }
     }
 
-    /// Waits until our own child ends. Returns at once when none runs.
-    pub(crate) async fn ended(&self) {
-        let seat = self.children.lock().get("{}").cloned();
-        let Some(seat) = seat else { return };
-        let over = seat.child.lock().await.as_ref().map(|it| it.process.dialogue.over.clone());
-        if let Some(over) = over {
-            over.cancelled().await;
+    /// Waits until our own child ends, and asks a modern one to say what changes meanwhile. What it says goes to
+    /// the ambient ear.
+    pub(crate) async fn listen(&self, resources: &[String]) -> Result<(), UpstreamError> {
+        let child = self.child(&nothing()).await?;
+        let dialogue = &child.process.dialogue;
+        if child.is_modern {
+            let order = Order::own("subscriptions/listen", wishes(resources), Instant::now() + FOREVER);
+            tokio::select! {
+                answer = dialogue.request(&order, true) => if let Err(RpcError { code, message, data }) = answer? {
+                    return Err(UpstreamError::Rpc { code, message, data });
+                },
+                () = dialogue.over.cancelled() => {}
+            }
+        } else {
+            dialogue.over.cancelled().await;
         }
+        Ok(())
     }
 
-    async fn child(&self, capabilities: &RawValue) -> Result<Arc<Running>, UpstreamError> {
+    async fn child(&self, capabilities: &Raw) -> Result<Arc<Running>, UpstreamError> {
         let seat = self.seat(capabilities.get());
         let mut child = seat.child.lock().await;
         if let Some(running) = child.as_ref() {
@@ -211,12 +220,12 @@ impl StdioLink {
         seat
     }
 
-    async fn start(&self, capabilities: &RawValue) -> Result<Running, UpstreamError> {
+    async fn start(&self, capabilities: &Raw) -> Result<Running, UpstreamError> {
         let slow = || UpstreamError::Slow { upstream: self.upstream.clone(), sent: false };
         tokio::time::timeout(self.start_timeout, self.shake(capabilities)).await.map_err(|_| slow())?
     }
 
-    async fn shake(&self, capabilities: &RawValue) -> Result<Running, UpstreamError> {
+    async fn shake(&self, capabilities: &Raw) -> Result<Running, UpstreamError> {
         let era = self.known.lock().unwrap_or(self.era);
         let mut process = self.spawn()?;
         if era != EraChoice::Legacy {
@@ -260,7 +269,7 @@ impl StdioLink {
     async fn initialize(
         &self,
         dialogue: &Arc<Dialogue>,
-        capabilities: &RawValue,
+        capabilities: &Raw,
     ) -> Result<Arc<RawValue>, UpstreamError> {
         let params = format!(
             r#"{{"protocolVersion":"{LEGACY}","capabilities":{},"clientInfo":{CLIENT_INFO}}}"#,
