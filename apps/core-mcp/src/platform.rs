@@ -7,6 +7,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use audit::{AuditLog, AuditOptions};
+use gateway::Gateway;
 use identity::{ADMIN_ROLE, IdentityError, IdentityStore, TokenOptions};
 use kernel::{ErrorKind, Principal, PrincipalKind, Secret, ToolError};
 use pipeline::{Door, Gate, GateParts, Registry, seams::AuditEntry};
@@ -24,12 +25,14 @@ mod local;
 mod mounts;
 mod running;
 mod set_up;
+mod upstreams;
 mod wire;
 
 pub(crate) use local::{Local, about};
 pub(crate) use mounts::{Mounts, mount};
 pub(crate) use running::{Running, RunningLock};
 pub(crate) use set_up::{SetUp, set_up};
+pub(crate) use upstreams::setting;
 pub(crate) use wire::wire;
 
 /// The whole of core-mcp in one process: what doors talk to, and what keeps it going.
@@ -46,6 +49,8 @@ pub(crate) struct Platform {
     pub(crate) identity: Arc<IdentityStore>,
     /// Contexts, approvals and artifacts.
     pub(crate) state: State,
+    /// Other MCP servers.
+    pub(crate) gateway: Arc<Gateway>,
     journal: Arc<AuditLog>,
 }
 
@@ -75,7 +80,10 @@ impl Platform {
             registry,
             tuning: config.settings.tuning.clone(),
         });
-        Ok(Self { gate, data, config, policy, identity, state, journal })
+        let gateway = upstreams::gateway(&gate, &data, &files);
+        let platform = Self { gate, data, config, policy, identity, state, gateway, journal };
+        platform.mount_upstreams(&platform.config.settings, &wanted).await;
+        Ok(platform)
     }
 
     /// The configuration it was started with.
@@ -85,7 +93,9 @@ impl Platform {
 
     /// Ends everything in order: servers first, then the last audit records reach the disk.
     pub(crate) async fn close(self) -> Result<(), Failure> {
-        let Self { gate, journal, state, .. } = self;
+        let Self { gate, journal, state, gateway, .. } = self;
+        gateway.close().await;
+        drop(gateway);
         drop((gate, state));
         close_journal(journal).await
     }

@@ -24,6 +24,15 @@ pub(crate) enum Mounts {
 }
 
 impl Mounts {
+    /// Whether an upstream of this name is wanted.
+    pub(super) fn wants_upstream(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nothing => false,
+            Self::Only(names) => names.iter().any(|it| it == name),
+        }
+    }
+
     fn wants(&self, entry: &ServerEntry) -> bool {
         match self {
             Self::All => true,
