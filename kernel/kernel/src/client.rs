@@ -1,6 +1,6 @@
 //! The client behind a call: what it can do, how to tell it something, how to ask it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{BoxFuture, ErrorKind, Raw, ToolError};
 
@@ -20,6 +20,8 @@ pub trait ClientChannel: Send + Sync {
     fn log_level(&self) -> Option<String>;
     /// Sends one notification on the stream of the call. Must not block; a full stream drops it.
     fn notify(&self, method: &str, params: Raw);
+    /// How long this call has waited for the client's answers so far, the open question included.
+    fn waited(&self) -> Duration;
     /// Asks and waits for the result.
     fn ask<'a>(&'a self, method: &'a str, params: Raw) -> BoxFuture<'a, Result<Raw, ToolError>>;
 }
@@ -71,6 +73,11 @@ impl Client {
     /// The least severe level of log messages the client wants; `None`: send none.
     pub fn log_level(&self) -> Option<String> {
         self.0.as_ref()?.log_level()
+    }
+
+    /// How long this call has waited for the client's answers so far: that time is the client's, not the call's.
+    pub fn waited(&self) -> Duration {
+        self.0.as_ref().map_or(Duration::ZERO, |it| it.waited())
     }
 
     /// Sends a notification on the stream of the call, if there is one.

@@ -32,6 +32,8 @@ pub struct ToolError {
     pub fault: Option<Box<RelayedFault>>,
     /// A relayed tool's own failed result, which doors pass on as it is.
     pub result: Option<Raw>,
+    /// True when `result` carries text that somebody outside wrote.
+    pub untrusted: bool,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -157,6 +159,7 @@ impl ToolError {
             approval: None,
             fault: None,
             result: None,
+            untrusted: false,
             source: None,
         }
     }
@@ -244,6 +247,7 @@ impl ToolError {
             approval: self.approval.clone(),
             fault: self.fault.clone(),
             result: self.result.clone(),
+            untrusted: self.untrusted,
             source: None,
         }
     }

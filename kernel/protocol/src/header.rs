@@ -37,7 +37,10 @@ pub fn check_headers(
 }
 
 fn mirrors_name(method: &str) -> bool {
-    matches!(method, "tools/call" | "resources/read" | "prompts/get")
+    matches!(
+        method,
+        "tools/call" | "resources/read" | "prompts/get" | "tasks/get" | "tasks/update" | "tasks/cancel"
+    )
 }
 
 /// What was sent is not repeated: it may be long, or hold terminal codes for whoever reads the log.

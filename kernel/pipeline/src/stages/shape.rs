@@ -109,6 +109,7 @@ fn shaped_error(mut error: ToolError, untrusted: bool, redact: &[String]) -> Too
     let mut washer = Washer { untrusted, redact, masked: 0 };
     if let Some(result) = &mut error.result {
         *result = washer.wash_raw(result);
+        error.untrusted = untrusted;
     }
     if let Some(fault) = &mut error.fault {
         washer.wash_text(&mut fault.message);

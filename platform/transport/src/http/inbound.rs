@@ -39,8 +39,7 @@ impl Inbound {
         let stated = params.stated_revision()?;
         // Without a stated revision there is nothing to compare: the missing metadata is the fault.
         if stated.is_some() {
-            let raw = if method == "resources/read" { params.uri } else { params.name };
-            let name = params.optional_text("name", raw)?;
+            let name = params.optional_text("name", params.named(method))?;
             check_headers(mirrored, stated.as_deref(), method, name.as_deref())?;
         }
         params.check_modern()
