@@ -19,6 +19,7 @@ mod servers;
 mod stdio;
 mod token;
 mod tools;
+mod upstream;
 mod user;
 
 pub(crate) use config::write_private;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Call(call::Call),
     Servers(servers::Servers),
     Tools(tools::Tools),
+    Upstream(upstream::Upstream),
     Context(context::Context),
     Audit(audit::Audit),
     Policy(policy::Policy),
@@ -63,6 +65,7 @@ impl Command {
             Self::Call(it) => it.run(&app).await,
             Self::Servers(it) => it.run(&app).await,
             Self::Tools(it) => it.run(&app).await,
+            Self::Upstream(it) => it.run(&app).await,
             Self::Context(it) => it.run(&app).await,
             Self::Audit(it) => it.run(&app).await,
             Self::Policy(it) => it.run(&app).await,

@@ -13,6 +13,9 @@ const FADES_IN: Duration = Duration::from_secs(10);
 /// What a failure counts as, in seconds of latency.
 const FAILURE: f64 = 5.0;
 
+/// How much better a replica has to be.
+const NEARLY: f64 = 0.75;
+
 /// What is known about a replica that was never asked: that it is worth a try.
 const UNKNOWN: f64 = 0.000_1;
 
@@ -93,8 +96,9 @@ pub(crate) fn order(loads: &[&Load], lot: &AtomicU64) -> Vec<usize> {
     }
     let (first, second) = draw(count, lot);
     let now = Instant::now();
-    let (best, other) =
-        if loads[second].cost(now) < loads[first].cost(now) { (second, first) } else { (first, second) };
+    // Nearly equal ones are equal: the lot decides, or the one that was asked last would always lose.
+    let is_better = loads[second].cost(now) < loads[first].cost(now) * NEARLY;
+    let (best, other) = if is_better { (second, first) } else { (first, second) };
     let mut order = vec![best, other];
     order.extend((0..count).filter(|it| *it != best && *it != other));
     order

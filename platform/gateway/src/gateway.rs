@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -75,8 +76,10 @@ impl Gateway {
                 .collect();
             names.into_iter().filter_map(|name| running.remove(&name).map(|it| (name, it))).collect()
         };
+        let mut ours = Vec::new();
         for (name, old) in gone {
             stop(old).await;
+            ours.push(name.clone());
             if wanted(&name).is_none() {
                 self.registry.unmount(&name);
                 (self.record)("upstream.stopped", json!({ "upstream": name }));
@@ -85,7 +88,7 @@ impl Gateway {
         let mut fresh = Vec::new();
         for (name, config) in configs.iter().filter(|(_, it)| it.enabled) {
             if !self.running.lock().contains_key(name) {
-                let running = self.start(name, config);
+                let running = self.start(name, config, ours.contains(name));
                 fresh.extend(running.tender.clone());
                 self.running.lock().insert(name.clone(), running);
             }
@@ -100,16 +103,23 @@ impl Gateway {
         }
     }
 
-    fn start(&self, name: &str, config: &UpstreamConfig) -> Running {
+    fn start(&self, name: &str, config: &UpstreamConfig, had_it: bool) -> Running {
         let made = match name_problem(name) {
             Some(problem) => Err(problem.to_owned()),
-            None if self.registry.find(name).is_ok() => {
+            None if !had_it && self.registry.find(name).is_ok() => {
                 Err("another server has this name already; rename the upstream".into())
             }
             None => Tender::new(name, config, &self.setting, &self.registry, &self.record),
         };
         match made {
             Ok(tender) => {
+                if !had_it {
+                    // Its place in the lists is that in the configuration, whoever answers first.
+                    let waiting = Mount::unavailable(facts(name, config), Vec::new(), "it is being started");
+                    if let Err(error) = self.registry.mount(waiting) {
+                        tracing::error!(upstream = name, %error, "the upstream cannot be mounted");
+                    }
+                }
                 (self.record)("upstream.started", json!({ "upstream": name }));
                 let task = tokio::spawn(Arc::clone(&tender).run());
                 Running { config: config.clone(), tender: Some(tender), task: Some(task) }
@@ -140,6 +150,12 @@ impl Gateway {
                 (name.clone(), status.unwrap_or_else(wrong))
             })
             .collect()
+    }
+
+    /// The files that hold the pins of running upstreams.
+    pub fn pin_files(&self) -> Vec<PathBuf> {
+        let running = self.running.lock();
+        running.keys().map(|name| self.setting.pins.join(format!("{name}.json"))).collect()
     }
 
     /// Looks at the pins again, as after an approval at the command line.

@@ -12,6 +12,7 @@ use kernel::{
     Prepared, Principal, Raw, Resource, ToolError, ToolSpec, Traits, Trust,
 };
 use parking_lot::Mutex;
+use pipeline::mask_raw;
 use serde_json::Value;
 
 use crate::{
@@ -201,13 +202,24 @@ impl Prepared for RelayCall {
 
 impl RelayCall {
     /// What the client wrote, with the upstream's own name of the tool.
+    ///
+    /// Secrets do not leave to servers we do not trust, whoever put them into the arguments.
     fn params(&self, cx: &CallContext) -> String {
         let tool = &self.served.definition;
-        match &cx.params {
-            Some(params) if tool.name == tool.upstream_name => params.get().to_owned(),
-            Some(params) => params.with("name", Some(&Raw::of(&tool.upstream_name))).get().to_owned(),
-            None => serde_json::json!({ "name": tool.upstream_name, "arguments": self.args }).to_string(),
+        let params = match &cx.params {
+            Some(params) if tool.name == tool.upstream_name => params.clone(),
+            Some(params) => params.with("name", Some(&Raw::of(&tool.upstream_name))),
+            None => Raw::of(&serde_json::json!({ "name": tool.upstream_name, "arguments": self.args })),
+        };
+        if self.shared.upstream.config.trust == TrustLevel::High {
+            return params.get().to_owned();
         }
+        let (params, masked) = mask_raw(&params);
+        if masked > 0 {
+            let (upstream, tool) = (&self.shared.upstream.name, &tool.name);
+            tracing::warn!(upstream, tool, masked, "secrets in the arguments were masked");
+        }
+        params.get().to_owned()
     }
 
     /// Results are looked at like definitions. What stands out is recorded, and withheld from callers of servers

@@ -157,9 +157,8 @@ fn wrong_meaning(settings: &Settings, tree: &Node, problems: &mut Vec<Problem>) 
     wrong_upstreams(settings, &names, &mut problem);
     names.servers.extend(settings.upstreams.keys().cloned());
     // Which tools an upstream has is not known here.
-    let is_upstreams = |tool: &str| {
-        tool.split_once('.').is_some_and(|(server, _)| settings.upstreams.contains_key(server))
-    };
+    let is_upstreams =
+        |tool: &str| tool.split_once('.').is_some_and(|(server, _)| settings.upstreams.contains_key(server));
     for name in settings.tuning.server.keys().filter(|it| !names.servers.contains(it.as_str())) {
         problem(
             &["tuning", "server", name],

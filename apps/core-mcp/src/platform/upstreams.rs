@@ -56,9 +56,11 @@ impl Platform {
         configs.retain(|name, _| wanted.wants_upstream(name));
         let patience = match wanted {
             // Whoever asks for one server waits for it.
-            Mounts::Only(_) => {
-                configs.values().map(|it| Duration::from_secs(it.start_timeout_seconds)).max().unwrap_or(PATIENCE)
-            }
+            Mounts::Only(_) => configs
+                .values()
+                .map(|it| Duration::from_secs(it.start_timeout_seconds))
+                .max()
+                .unwrap_or(PATIENCE),
             Mounts::All | Mounts::Nothing => PATIENCE,
         };
         self.gateway.apply(&configs, patience).await;

@@ -335,7 +335,8 @@ fn refused(
     let names_session = error.as_ref().is_some_and(|it| it.message.to_ascii_lowercase().contains("session"))
         || (error.is_none() && contains_session(body));
     let is_gone = match status {
-        StatusCode::NOT_FOUND => has_session,
+        // Some servers say so to a method they do not know.
+        StatusCode::NOT_FOUND => has_session && error.as_ref().is_none_or(|it| it.code != -32601),
         StatusCode::BAD_REQUEST => has_session && names_session,
         _ => false,
     };

@@ -1,7 +1,8 @@
 //! Taking up changed configuration and policies while running.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use gateway::Gateway;
 use pipeline::{Gate, seams::AuditEntry};
 use policy::{PolicyEngine, PolicyErrors, ReloadReport, Watcher};
 use serde_json::json;
@@ -10,7 +11,7 @@ use transport::AllowLists;
 use super::changes::{changed_keys, fingerprint, needs_restart};
 use crate::{
     config::{self, Loaded, Sources},
-    platform::{Platform, RunningLock, manifest},
+    platform::{Mounts, Platform, RunningLock, manifest},
 };
 
 /// How often the policy folder is looked at.
@@ -54,6 +55,11 @@ fn record(gate: &Gate, event: &str, detail: serde_json::Value) {
     }
 }
 
+fn pinned(gateway: &Gateway) -> Fingerprint {
+    let files = gateway.pin_files();
+    fingerprint(files.iter().map(PathBuf::as_path))
+}
+
 type Fingerprint = Vec<(std::path::PathBuf, Option<(std::time::SystemTime, u64)>)>;
 
 /// Looks at the configuration files and takes up what can be taken up.
@@ -68,6 +74,8 @@ pub(super) struct Reloader<'a> {
     seen: Fingerprint,
     /// The values in force where they can change, else those of the last good file.
     current: Loaded,
+    /// The pinned definitions of upstreams; an approval at the command line changes them.
+    pins: Fingerprint,
 }
 
 impl<'a> Reloader<'a> {
@@ -78,25 +86,30 @@ impl<'a> Reloader<'a> {
         lists: AllowLists,
     ) -> Self {
         let seen = fingerprint(sources.files());
-        Self { platform, sources, lock, lists, settled: seen.clone(), seen, current: platform.config.clone() }
+        let (current, pins) = (platform.config.clone(), pinned(&platform.gateway));
+        Self { platform, sources, lock, lists, settled: seen.clone(), seen, current, pins }
     }
 
     /// Reloads when the files changed and have been the same for two looks: an editor may be half way.
-    pub(super) fn look(&mut self) {
+    pub(super) async fn look(&mut self) {
         let now = fingerprint(self.sources.files());
         let is_stable = now == self.seen;
         self.seen = now;
         if is_stable && self.seen != self.settled {
             self.settled.clone_from(&self.seen);
-            self.reload_config();
+            self.reload_config().await;
+        }
+        let pins = pinned(&self.platform.gateway);
+        if std::mem::replace(&mut self.pins, pins.clone()) != pins {
+            self.platform.gateway.look_again();
         }
     }
 
     /// SIGHUP: configuration, policies, and the roles policies may name.
-    pub(super) fn reload_now(&mut self) {
+    pub(super) async fn reload_now(&mut self) {
         self.settled = fingerprint(self.sources.files());
         self.seen.clone_from(&self.settled);
-        self.reload_config();
+        self.reload_config().await;
         self.reload_policies();
     }
 
@@ -108,7 +121,7 @@ impl<'a> Reloader<'a> {
         }
     }
 
-    fn reload_config(&mut self) {
+    async fn reload_config(&mut self) {
         let loaded = match config::load(&self.sources) {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -122,6 +135,9 @@ impl<'a> Reloader<'a> {
         let changed = changed_keys(&self.current.tree, &loaded.tree);
         if loaded.settings.tuning != self.current.settings.tuning {
             self.platform.gate.retune(loaded.settings.tuning.clone());
+        }
+        if loaded.settings.upstreams != self.current.settings.upstreams {
+            self.platform.mount_upstreams(&loaded.settings, &Mounts::All).await;
         }
         let server = &loaded.settings.server;
         self.lists.replace(&server.allowed_hosts, &server.allowed_origins);
