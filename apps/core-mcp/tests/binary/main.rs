@@ -8,3 +8,4 @@ mod governance;
 mod installation;
 mod quickstart;
 mod serving;
+mod upstreams;
