@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::http::HeaderValue;
+use kernel::Principal;
 use parking_lot::Mutex;
 use protocol::Revision;
 use serde_json::{Value, value::RawValue};
@@ -14,6 +15,8 @@ use crate::{error::UpstreamError, order::MODERN, rpc::Fields};
 pub(crate) struct Agreed {
     /// Sent with every request; a server may do without.
     pub(crate) id: Option<HeaderValue>,
+    /// On whose behalf it was opened.
+    pub(crate) principal: Arc<Principal>,
     /// `MCP-Protocol-Version`.
     pub(crate) version: HeaderValue,
     /// The result of `initialize`.
@@ -27,6 +30,7 @@ pub(crate) fn agree(
     upstream: &str,
     hello: Box<RawValue>,
     session: Option<HeaderValue>,
+    principal: &Arc<Principal>,
 ) -> Result<Agreed, UpstreamError> {
     let version = Fields::read(hello.get()).ok().and_then(|it| it.text("protocolVersion").map(Into::into));
     let version: String = version.unwrap_or_default();
@@ -34,6 +38,7 @@ pub(crate) fn agree(
     let known = known.ok_or_else(|| UpstreamError::garbage(upstream, "it speaks no revision we know"))?;
     Ok(Agreed {
         id: session,
+        principal: Arc::clone(principal),
         version: HeaderValue::from_static(known.as_str()),
         hello: Arc::from(hello),
         level: parking_lot::Mutex::default(),

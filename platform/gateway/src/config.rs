@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use kernel::{Effect, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One upstream.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub struct UpstreamConfig {
     pub replicas: Vec<String>,
     /// Sent with every request. `${env:NAME}` stands for a variable of core-mcp's own environment.
     pub headers: BTreeMap<String, Secret<String>>,
+    /// How core-mcp proves itself to it, besides `headers`.
+    pub auth: Option<Value>,
     /// An OpenAPI 3 document (file) whose operations become tools; `url` is then the base of the API.
     pub openapi: Option<PathBuf>,
     /// How to speak to it.
@@ -82,6 +85,7 @@ impl Default for UpstreamConfig {
             url: None,
             replicas: Vec::new(),
             headers: BTreeMap::new(),
+            auth: None,
             openapi: None,
             transport: TransportChoice::default(),
             era: EraChoice::default(),

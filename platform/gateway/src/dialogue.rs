@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use kernel::Principal;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,7 +39,7 @@ type Answer = Result<Box<RawValue>, RpcError>;
 struct Waiting {
     answer: oneshot::Sender<Result<Answer, UpstreamError>>,
     hear: Arc<dyn Hear>,
-    caller: Arc<str>,
+    caller: Arc<Principal>,
 }
 
 /// One open stream with an upstream.
@@ -151,7 +152,7 @@ impl Dialogue {
         if waiting.len() >= WAITING_MAX {
             return Err(UpstreamError::unreachable(&self.upstream, "too many calls wait for it"));
         }
-        let (hear, caller) = (Arc::clone(&order.hear), Arc::clone(&order.caller));
+        let (hear, caller) = (Arc::clone(&order.hear), Arc::clone(&order.principal));
         waiting.insert(id, Waiting { answer: sender, hear, caller });
         Ok(receiver)
     }
@@ -219,7 +220,7 @@ impl Dialogue {
                 (_, Some(token)) => waiting.get(&token).map(|it| Arc::clone(&it.hear)),
                 // A log line names no request: it belongs to the only caller, or to nobody.
                 ("notifications/message", _) => {
-                    let mut callers = waiting.values().filter(|it| !it.caller.is_empty());
+                    let mut callers = waiting.values().filter(|it| !it.caller.id.is_empty());
                     let only = callers.next().filter(|_| callers.next().is_none());
                     Some(only.map_or_else(|| Arc::clone(&self.ambient), |it| Arc::clone(&it.hear)))
                 }
@@ -234,8 +235,8 @@ impl Dialogue {
     /// Who is asked: the newest caller, if there is only one who could be meant.
     fn addressee(&self) -> Option<Arc<dyn Hear>> {
         let waiting = self.waiting.lock();
-        let newest = waiting.iter().filter(|(_, it)| !it.caller.is_empty()).max_by_key(|(id, _)| **id)?;
-        let alone = waiting.values().all(|it| it.caller.is_empty() || it.caller == newest.1.caller);
+        let newest = waiting.iter().filter(|(_, it)| !it.caller.id.is_empty()).max_by_key(|(id, _)| **id)?;
+        let alone = waiting.values().all(|it| it.caller.id.is_empty() || it.caller.id == newest.1.caller.id);
         alone.then(|| Arc::clone(&newest.1.hear))
     }
 
@@ -323,7 +324,8 @@ mod tests {
 
     fn order(caller: &str, ear: &Arc<Ear>) -> Order {
         let mut order = Order::own("tools/call", r#"{"name":"t"}"#, Instant::now() + Duration::from_secs(60));
-        order.caller = Arc::from(caller);
+        let who = kernel::CallContext::for_tests().principal;
+        order.principal = Arc::new(Principal { id: caller.to_owned(), ..(*who).clone() });
         order.hear = ear.clone();
         order
     }

@@ -52,6 +52,9 @@ pub(crate) enum UpstreamError {
         /// Its `WWW-Authenticate`, for whoever can get better credentials.
         challenge: Option<String>,
     },
+    /// We have no credentials it takes.
+    #[error("{}", .0.message)]
+    Credentials(Box<ToolError>),
     /// It is up and says no for now.
     #[error("upstream `{upstream}` is busy (HTTP {status})")]
     Busy {
@@ -118,7 +121,10 @@ impl UpstreamError {
     /// Whether the upstream certainly did nothing, so that another replica may be asked.
     pub(crate) fn before_send(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::SessionGone { .. } | Self::Refused { .. } => true,
+            Self::Unreachable { .. }
+            | Self::SessionGone { .. }
+            | Self::Refused { .. }
+            | Self::Credentials(_) => true,
             Self::Busy { status, .. } => matches!(status, 429 | 503),
             Self::Odd { status, .. } => *status < 500,
             Self::Slow { sent, .. } => !sent,
@@ -160,6 +166,7 @@ pub(crate) fn tool_error(error: UpstreamError, changes: bool) -> ToolError {
             .hint(format!("narrow the call, or raise `message_bytes_max` in [upstreams.{upstream}]")),
         UpstreamError::Slow { sent, .. } if sent && changes => new(ErrorKind::OutcomeUnknown),
         UpstreamError::Slow { .. } => new(ErrorKind::Timeout),
+        UpstreamError::Credentials(error) => *error,
         UpstreamError::Cancelled => new(ErrorKind::Cancelled),
         UpstreamError::Rpc { .. } => new(ErrorKind::ToolExecutionFailed),
     }

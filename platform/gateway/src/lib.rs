@@ -6,6 +6,7 @@
 mod agree;
 mod balance;
 mod config;
+mod credentials;
 mod dialogue;
 mod ear;
 mod error;
@@ -29,9 +30,10 @@ pub use config::{
     ConfigProblem, Confinement, ConfinementMode, EffectChoice, EraChoice, TransportChoice, TrustLevel,
     UpstreamConfig, name_problem,
 };
+pub use credentials::{Credentials, Shown};
 pub use findings::{Finding, look};
 pub use gateway::{CheckReport, Gateway, check};
 pub use pins::{Held, HeldTool, Pins};
 pub use search::Index;
 pub use tend::{Recorder, UpstreamStatus};
-pub use upstream::Setting;
+pub use upstream::{CredentialsFor, Setting};

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kernel::Raw;
+use kernel::{Principal, PrincipalKind, Raw};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -55,7 +55,7 @@ pub(crate) struct Order {
     /// Whether anybody wants to know how far it is.
     pub(crate) wants_progress: bool,
     /// Whose request it is: questions meant for one caller never reach another.
-    pub(crate) caller: Arc<str>,
+    pub(crate) principal: Arc<Principal>,
     /// When nobody waits any longer.
     pub(crate) deadline: Instant,
     /// Fires when the caller gives up.
@@ -75,7 +75,7 @@ impl Order {
             capabilities: nothing(),
             log_level: None,
             wants_progress: false,
-            caller: Arc::from(""),
+            principal: ourselves(),
             deadline,
             cancel: CancellationToken::new(),
             hear: Arc::new(Deaf),
@@ -193,6 +193,15 @@ pub(crate) fn wishes(resources: &[String]) -> String {
         "resourceSubscriptions": resources,
     }})
     .to_string()
+}
+
+/// Who asks when nobody called: no principal has an empty id.
+pub(crate) fn ourselves() -> Arc<Principal> {
+    static OURSELVES: LazyLock<Arc<Principal>> = LazyLock::new(|| {
+        let kind = PrincipalKind::Service;
+        Arc::new(Principal { id: String::new(), kind, roles: Vec::new(), token_id: None })
+    });
+    Arc::clone(&OURSELVES)
 }
 
 /// `{}`.

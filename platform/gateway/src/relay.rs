@@ -92,7 +92,7 @@ impl Shared {
             capabilities: client.capabilities(),
             log_level: client.log_level(),
             wants_progress: cx.progress.is_heard(),
-            caller: Arc::from(cx.principal.id.as_str()),
+            principal: Arc::clone(&cx.principal),
             deadline: cx.deadline.map_or(limit, |it| it.min(limit)),
             cancel: cx.cancel.clone(),
             hear: CallEar::new(cx, &self.hear),

@@ -12,7 +12,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use crate::{
-    EraChoice, TransportChoice, UpstreamConfig,
+    Credentials, EraChoice, TransportChoice, UpstreamConfig,
     balance::{self, Load},
     error::UpstreamError,
     hear::Hear,
@@ -36,7 +36,14 @@ pub struct Setting {
     pub protected: Vec<PathBuf>,
     /// Our own environment, for `${env:NAME}`.
     pub lookup: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// Makes credentials for the upstream of this name from its `auth` section. The reason of a failure is for the
+    /// operator.
+    pub credentials: CredentialsFor,
 }
+
+/// See [`Setting::credentials`].
+pub type CredentialsFor =
+    Arc<dyn Fn(&str, &UpstreamConfig) -> Result<Option<Arc<dyn Credentials>>, String> + Send + Sync>;
 
 /// An upstream that can be asked.
 pub(crate) struct Upstream {
@@ -172,7 +179,8 @@ fn http(
     setting: &Setting,
     ambient: &Arc<dyn Hear>,
 ) -> Result<Link, String> {
-    let endpoint = || Endpoint::new(name, url, config, &*setting.lookup);
+    let credentials = (setting.credentials)(name, config)?;
+    let endpoint = || Endpoint::new(name, url, config, &*setting.lookup, credentials.clone());
     let patience = Duration::from_secs(config.start_timeout_seconds);
     let sse = || endpoint().map(|it| SseLink::new(it, patience, Arc::clone(ambient)));
     if config.transport == TransportChoice::Sse {

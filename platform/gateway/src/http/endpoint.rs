@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::pool::{Connection, Pool};
-use crate::{UpstreamConfig, config::expand, error::UpstreamError};
+use crate::{Credentials, UpstreamConfig, config::expand, error::UpstreamError};
 
 /// Longest time one connection may take to be made, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,6 +37,8 @@ pub(crate) struct Endpoint {
     pub(crate) headers: HeaderMap,
     /// Largest message taken.
     pub(crate) bytes_max: usize,
+    /// Makes what it is shown besides those.
+    pub(crate) credentials: Option<Arc<dyn Credentials>>,
     /// Open connections.
     pub(crate) pool: Pool,
     url: String,
@@ -56,6 +58,7 @@ impl Endpoint {
         url: &str,
         config: &UpstreamConfig,
         lookup: &dyn Fn(&str) -> Option<String>,
+        credentials: Option<Arc<dyn Credentials>>,
     ) -> Result<Self, String> {
         let parsed: Uri = url.parse().map_err(|_| "url: it is no URL".to_owned())?;
         let authority = parsed.authority().ok_or("url: it names no host")?;
@@ -86,6 +89,7 @@ impl Endpoint {
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| "url: its host cannot be sent")?,
             headers: headers(config, lookup)?,
             bytes_max: config.message_bytes_max,
+            credentials,
             pool: Pool::new(config.connections_max),
             url: url.to_owned(),
             guard,
@@ -215,7 +219,7 @@ mod tests {
             allow_cidrs: ranges.iter().map(|it| (*it).to_owned()).collect(),
             ..UpstreamConfig::default()
         };
-        Endpoint::new("x", url, &config, &|_| None)
+        Endpoint::new("x", url, &config, &|_| None, None)
     }
 
     #[test]

@@ -7,6 +7,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use kernel::Principal;
 use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
@@ -16,6 +17,7 @@ use super::{
     sse::Events,
 };
 use crate::{
+    Shown,
     error::UpstreamError,
     hear::Hear,
     rpc::{RpcError, Said, read, write_reply},
@@ -37,6 +39,7 @@ pub(super) type Answer = Result<Box<RawValue>, RpcError>;
 pub(super) type Replier = Arc<dyn Fn(Vec<u8>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What is sent.
+#[derive(Clone)]
 pub(super) struct Letter {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
@@ -45,6 +48,8 @@ pub(super) struct Letter {
     pub(super) id: Option<u64>,
     /// Another path than the endpoint's.
     pub(super) path: Option<http::Uri>,
+    /// On whose behalf.
+    pub(super) principal: Arc<Principal>,
 }
 
 /// What came back.
@@ -57,8 +62,31 @@ pub(super) enum Returned {
     Broken { last_id: Option<String>, retry: Option<Duration> },
 }
 
-/// Sends `letter` and hears everything until its answer.
+/// Sends `letter` and hears everything until its answer. Credentials that are refused are replaced once.
 pub(super) async fn exchange(
+    endpoint: &Arc<Endpoint>,
+    letter: Letter,
+    hear: &Arc<dyn Hear>,
+    reply: &Replier,
+) -> Result<Returned, UpstreamError> {
+    let Some(credentials) = &endpoint.credentials else { return once(endpoint, letter, hear, reply).await };
+    let failed = |error| UpstreamError::Credentials(Box::new(error));
+    let shown = credentials.headers(&letter.principal).await.map_err(failed)?;
+    let first = once(endpoint, with(letter.clone(), &shown), hear, reply).await;
+    let Err(UpstreamError::Refused { status, challenge, .. }) = &first else { return first };
+    credentials.refused(&shown, *status, challenge.as_deref()).map_err(failed)?;
+    let shown = credentials.headers(&letter.principal).await.map_err(failed)?;
+    once(endpoint, with(letter, &shown), hear, reply).await
+}
+
+fn with(mut letter: Letter, shown: &Shown) -> Letter {
+    for (name, value) in &shown.headers {
+        letter.headers.insert(name, value.clone());
+    }
+    letter
+}
+
+async fn once(
     endpoint: &Arc<Endpoint>,
     letter: Letter,
     hear: &Arc<dyn Hear>,
@@ -176,7 +204,7 @@ fn request(endpoint: &Endpoint, letter: Letter) -> Request<Full<Bytes>> {
     *headers = letter.headers;
     headers.insert(header::HOST, endpoint.host.clone());
     for (name, value) in &endpoint.headers {
-        headers.insert(name, value.clone());
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     request
 }

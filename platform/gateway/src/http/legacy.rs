@@ -21,7 +21,7 @@ use crate::{
     dialogue::Dialogue,
     error::UpstreamError,
     hear::{Deaf, Hear},
-    order::{CLIENT_INFO, Order, nothing},
+    order::{CLIENT_INFO, Order, nothing, ourselves},
     rpc::RpcError,
 };
 
@@ -102,7 +102,7 @@ impl SseLink {
         let hello = dialogue.request(&order, false).await?;
         let hello =
             hello.map_err(|RpcError { code, message, data }| UpstreamError::Rpc { code, message, data })?;
-        let agreed = agree(upstream, hello, None)?;
+        let agreed = agree(upstream, hello, None, &ourselves())?;
         dialogue.notify("notifications/initialized", None).await;
         Ok(Open { dialogue, hello: agreed.hello })
     }
@@ -142,7 +142,14 @@ async fn hear_until_end(
     let upstream = &endpoint.upstream;
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-    let letter = Letter { method: Method::GET, headers, body: Bytes::new(), id: None, path: None };
+    let letter = Letter {
+        method: Method::GET,
+        headers,
+        body: Bytes::new(),
+        id: None,
+        path: None,
+        principal: ourselves(),
+    };
     let (mut connection, response) = send(endpoint, letter).await?;
     let (head, mut body) = response.into_parts();
     if head.status.as_u16() == 401 || head.status.as_u16() == 403 {
@@ -206,6 +213,7 @@ async fn speak(
             body: Bytes::from(body),
             id: None,
             path: Some(path.clone()),
+            principal: ourselves(),
         };
         if let Err(error) = exchange(&endpoint, letter, &deaf, &nobody()).await {
             dialogue.end(&format!("it does not take messages: {error}"));

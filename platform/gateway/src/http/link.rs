@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use kernel::Raw;
+use kernel::{Principal, Raw};
 use parking_lot::RwLock;
 use serde_json::value::RawValue;
 
@@ -25,7 +25,7 @@ use crate::{
     agree::{Agreed, agree, level_rank, speaks_modern},
     error::UpstreamError,
     hear::Hear,
-    order::{CLIENT_INFO, LEGACY, MODERN, Order, nothing},
+    order::{CLIENT_INFO, LEGACY, MODERN, Order, nothing, ourselves},
     rpc::{RpcError, write_notice, write_request},
 };
 
@@ -89,7 +89,7 @@ impl HttpLink {
                 match self.mode().await? {
                     Mode::Modern(hello) => Ok((hello, true)),
                     Mode::Legacy => {
-                        let (_, agreed) = self.session(&nothing()).await?;
+                        let (_, agreed) = self.session(&nothing(), &ourselves()).await?;
                         Ok((Arc::clone(&agreed.hello), false))
                     }
                 }
@@ -189,17 +189,25 @@ impl HttpLink {
         for (name, value) in &order.mirrored {
             headers.insert(name, value.clone());
         }
-        Ok(self.letter(headers, write_request(id, &order.method, Some(&params)), Some(id)))
+        let body = write_request(id, &order.method, Some(&params));
+        Ok(self.letter(headers, body, Some(id), &order.principal))
     }
 
-    pub(super) fn letter(&self, mut headers: HeaderMap, body: Vec<u8>, id: Option<u64>) -> Letter {
+    pub(super) fn letter(
+        &self,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+        id: Option<u64>,
+        principal: &Arc<Principal>,
+    ) -> Letter {
         headers.insert(header::ACCEPT, ACCEPT.clone());
         headers.insert(header::CONTENT_TYPE, JSON.clone());
-        Letter { method: Method::POST, headers, body: Bytes::from(body), id, path: None }
+        let principal = Arc::clone(principal);
+        Letter { method: Method::POST, headers, body: Bytes::from(body), id, path: None, principal }
     }
 
     async fn legacy(self: &Arc<Self>, order: &Order) -> Result<Answer, UpstreamError> {
-        let (slot, agreed) = self.session(&order.capabilities).await?;
+        let (slot, agreed) = self.session(&order.capabilities, &order.principal).await?;
         if let Some(level) = &order.log_level {
             self.raise_level(&agreed, level).await;
         }
@@ -217,8 +225,8 @@ impl HttpLink {
     ) -> Result<Answer, UpstreamError> {
         let id = self.next_id();
         let params = order.legacy_params(id).map_err(|_| bad_params())?;
-        let letter =
-            self.letter(session_headers(agreed), write_request(id, &order.method, Some(&params)), Some(id));
+        let body = write_request(id, &order.method, Some(&params));
+        let letter = self.letter(session_headers(agreed), body, Some(id), &order.principal);
         let reply = self.replier(agreed);
         // If nobody waits any longer, the upstream is told; an old server does not notice by itself.
         let mut farewell = Farewell { link: self, agreed, id, is_due: true };
@@ -252,7 +260,9 @@ impl HttpLink {
             .map_err(|_| UpstreamError::garbage(&self.endpoint.upstream, "an event id cannot be sent"))?;
         headers.insert(HeaderName::from_static("last-event-id"), last_id);
         headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-        let letter = Letter { method: Method::GET, headers, body: Bytes::new(), id: Some(id), path: None };
+        let principal = Arc::clone(&agreed.principal);
+        let letter =
+            Letter { method: Method::GET, headers, body: Bytes::new(), id: Some(id), path: None, principal };
         exchange(&self.endpoint, letter, hear, reply).await
     }
 
@@ -260,15 +270,19 @@ impl HttpLink {
     pub(super) async fn session(
         self: &Arc<Self>,
         capabilities: &Raw,
+        principal: &Arc<Principal>,
     ) -> Result<(Slot, Arc<Agreed>), UpstreamError> {
         let nothing = nothing();
         let known = capabilities.get().len() <= CAPABILITIES_BYTES_MAX;
         let capabilities = if known { capabilities } else { &nothing };
-        let (slot, pushed_out) = self.sessions.slot(capabilities);
+        // People with credentials of their own never share a session.
+        let is_personal = self.endpoint.credentials.as_ref().is_some_and(|it| it.are_personal());
+        let owner = if is_personal { principal.id.as_str() } else { "" };
+        let (slot, pushed_out) = self.sessions.slot(capabilities, owner);
         if let Some(old) = pushed_out.and_then(|it| it.get().cloned()) {
             self.end_later(old);
         }
-        let agreed = slot.get_or_try_init(|| self.initialize(capabilities)).await;
+        let agreed = slot.get_or_try_init(|| self.initialize(capabilities, principal)).await;
         match agreed {
             Ok(agreed) => Ok((Arc::clone(&slot), Arc::clone(agreed))),
             Err(error) => {
@@ -279,18 +293,19 @@ impl HttpLink {
         }
     }
 
-    async fn initialize(self: &Arc<Self>, capabilities: &Raw) -> Result<Arc<Agreed>, UpstreamError> {
+    async fn initialize(
+        self: &Arc<Self>,
+        capabilities: &Raw,
+        principal: &Arc<Principal>,
+    ) -> Result<Arc<Agreed>, UpstreamError> {
         let upstream = &self.endpoint.upstream;
         let id = self.next_id();
         let params = format!(
             r#"{{"protocolVersion":"{LEGACY}","capabilities":{},"clientInfo":{CLIENT_INFO}}}"#,
             capabilities.get()
         );
-        let letter = self.letter(
-            HeaderMap::with_capacity(4),
-            write_request(id, "initialize", Some(&params)),
-            Some(id),
-        );
+        let body = write_request(id, "initialize", Some(&params));
+        let letter = self.letter(HeaderMap::with_capacity(4), body, Some(id), principal);
         let deaf: Arc<dyn Hear> = Arc::new(crate::hear::Deaf);
         let nobody = nobody();
         let returned = exchange(&self.endpoint, letter, &deaf, &nobody);
@@ -302,9 +317,9 @@ impl HttpLink {
         };
         let hello =
             answer.map_err(|RpcError { code, message, data }| UpstreamError::Rpc { code, message, data })?;
-        let agreed = Arc::new(agree(upstream, hello, session)?);
-        let letter =
-            self.letter(session_headers(&agreed), write_notice("notifications/initialized", None), None);
+        let agreed = Arc::new(agree(upstream, hello, session, principal)?);
+        let body = write_notice("notifications/initialized", None);
+        let letter = self.letter(session_headers(&agreed), body, None, principal);
         exchange(&self.endpoint, letter, &deaf, &nobody).await?;
         Ok(agreed)
     }
@@ -336,7 +351,7 @@ impl HttpLink {
     }
 
     async fn say(self: &Arc<Self>, agreed: &Agreed, body: Vec<u8>) {
-        let letter = self.letter(session_headers(agreed), body, None);
+        let letter = self.letter(session_headers(agreed), body, None, &agreed.principal);
         let deaf: Arc<dyn Hear> = Arc::new(crate::hear::Deaf);
         let said = tokio::time::timeout(FAREWELL, exchange(&self.endpoint, letter, &deaf, &nobody())).await;
         if !matches!(said, Ok(Ok(_))) {
@@ -354,8 +369,10 @@ impl HttpLink {
         if agreed.id.is_none() {
             return;
         }
-        let letter =
-            Letter { method: Method::DELETE, ..self.letter(session_headers(agreed), Vec::new(), None) };
+        let letter = Letter {
+            method: Method::DELETE,
+            ..self.letter(session_headers(agreed), Vec::new(), None, &agreed.principal)
+        };
         let deaf: Arc<dyn Hear> = Arc::new(crate::hear::Deaf);
         let ended = tokio::time::timeout(FAREWELL, exchange(&self.endpoint, letter, &deaf, &nobody())).await;
         if !matches!(ended, Ok(Ok(_))) {

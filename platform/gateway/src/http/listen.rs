@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::UpstreamError,
     hear::Hear,
-    order::{FOREVER, Order, nothing, wishes},
+    order::{FOREVER, Order, nothing, ourselves, wishes},
 };
 
 impl HttpLink {
@@ -29,12 +29,18 @@ impl HttpLink {
                 exchange(&self.endpoint, letter, hear, &nobody()).await?;
             }
             Mode::Legacy => {
-                let (slot, agreed) = self.session(&nothing()).await?;
+                let (slot, agreed) = self.session(&nothing(), &ourselves()).await?;
                 let mut headers = session_headers(&agreed);
                 headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
                 // No answer of ours can come: zero is never an id.
-                let letter =
-                    Letter { method: Method::GET, headers, body: Bytes::new(), id: Some(0), path: None };
+                let letter = Letter {
+                    method: Method::GET,
+                    headers,
+                    body: Bytes::new(),
+                    id: Some(0),
+                    path: None,
+                    principal: ourselves(),
+                };
                 let heard = exchange(&self.endpoint, letter, hear, &self.replier(&agreed)).await;
                 if matches!(heard, Err(UpstreamError::SessionGone { .. })) {
                     self.sessions.forget(&slot);

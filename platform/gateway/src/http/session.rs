@@ -21,10 +21,12 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// The slot for callers with these capabilities, and what was pushed out for it.
-    pub(crate) fn slot(&self, capabilities: &Raw) -> (Slot, Option<Slot>) {
+    /// The slot for callers with these capabilities, and what was pushed out for it. `owner`: the only one who may
+    /// use it; empty for everybody.
+    pub(crate) fn slot(&self, capabilities: &Raw, owner: &str) -> (Slot, Option<Slot>) {
+        let key = format!("{owner}\0{}", capabilities.get());
         let mut slots = self.slots.lock();
-        if let Some((slot, used)) = slots.get_mut(capabilities.get()) {
+        if let Some((slot, used)) = slots.get_mut(key.as_str()) {
             *used = Instant::now();
             return (Arc::clone(slot), None);
         }
@@ -35,7 +37,7 @@ impl Sessions {
             pushed_out = slots.remove(&oldest).map(|(slot, _)| slot);
         }
         let slot = Slot::default();
-        slots.insert(capabilities.get().into(), (Arc::clone(&slot), Instant::now()));
+        slots.insert(key.into(), (Arc::clone(&slot), Instant::now()));
         (slot, pushed_out)
     }
 
@@ -58,14 +60,14 @@ mod tests {
     fn callers_with_the_same_abilities_share_a_session_and_the_number_is_bounded() {
         let sessions = Sessions::default();
         let capabilities = |index: usize| Raw::parse(format!(r#"{{"x":{index}}}"#)).unwrap();
-        let (first, _) = sessions.slot(&capabilities(0));
-        assert!(Arc::ptr_eq(&first, &sessions.slot(&capabilities(0)).0));
+        let (first, _) = sessions.slot(&capabilities(0), "");
+        assert!(Arc::ptr_eq(&first, &sessions.slot(&capabilities(0), "").0));
         for index in 1..SESSIONS_MAX {
-            assert!(sessions.slot(&capabilities(index)).1.is_none());
+            assert!(sessions.slot(&capabilities(index), "").1.is_none());
         }
-        let (_, pushed_out) = sessions.slot(&capabilities(SESSIONS_MAX));
+        let (_, pushed_out) = sessions.slot(&capabilities(0), "ann");
         assert!(Arc::ptr_eq(&first, &pushed_out.unwrap()));
-        sessions.forget(&sessions.slot(&capabilities(3)).0);
+        sessions.forget(&sessions.slot(&capabilities(3), "").0);
         assert_eq!(sessions.drain().len(), SESSIONS_MAX - 1);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     dialogue::Dialogue,
     error::UpstreamError,
     hear::Hear,
-    order::{CLIENT_INFO, FOREVER, LEGACY, Order, nothing, wishes},
+    order::{CLIENT_INFO, FOREVER, LEGACY, Order, nothing, ourselves, wishes},
     rpc::RpcError,
 };
 
@@ -279,7 +279,7 @@ impl StdioLink {
         let hello = dialogue.request(&order, false).await?;
         let hello =
             hello.map_err(|RpcError { code, message, data }| UpstreamError::Rpc { code, message, data })?;
-        let agreed = agree(&self.upstream, hello, None)?;
+        let agreed = agree(&self.upstream, hello, None, &ourselves())?;
         dialogue.notify("notifications/initialized", None).await;
         Ok(agreed.hello)
     }

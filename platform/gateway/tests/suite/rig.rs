@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use gateway::{Gateway, Setting, UpstreamConfig};
+use gateway::{CredentialsFor, Gateway, Setting, UpstreamConfig};
 use kernel::{Client, ClientChannel, Progress, ProgressUpdate, Raw, ToolError};
 use parking_lot::Mutex;
 use pipeline::{Door, LimitOverrides, Request, Tuning};
@@ -21,6 +21,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn new() -> Self {
+        Self::with(Arc::new(|_, _| Ok(None))).await
+    }
+
+    pub(crate) async fn with(credentials: CredentialsFor) -> Self {
         let defaults = LimitOverrides {
             rate_per_minute: Some(1_000_000),
             retry_attempts: Some(1),
@@ -36,6 +40,7 @@ impl Rig {
             pins: folder.path().join("pins"),
             protected: Vec::new(),
             lookup: Arc::new(|_| None),
+            credentials,
         };
         let record = Arc::new(move |event: &str, detail| heard.lock().push((event.to_owned(), detail)));
         let gateway = Gateway::new(gate.gate.registry().clone(), setting, record);
