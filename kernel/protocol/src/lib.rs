@@ -29,8 +29,8 @@ pub use frame::{BATCH_MAX, Frame, Id, Message, Refused, read_frame, read_message
 pub use header::{Mirrored, check_headers, decode_value};
 pub use meta::{Meta, Params, trace_parent};
 pub use notice::{
-    acknowledged, client_request, elicitation_request, list_changed, listen_closed, progress_notice, raw_notice,
-    tagged_list_changed, tagged_raw_notice,
+    acknowledged, client_request, elicitation_request, list_changed, listen_closed, progress_notice,
+    raw_notice, tagged_list_changed, tagged_raw_notice,
 };
 pub use relayed::{RelayedView, result_type, write_relayed};
 pub use reply::{Implementation, write_error, write_result};

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use kernel::Raw;
 use parking_lot::Mutex;
 use pipeline::{Door, Scope, Verified};
-use kernel::Raw;
 use protocol::{Fault, Id, Message, Params, Revision, read_message, write_result};
 use serde_json::value::RawValue;
 use tokio::{
