@@ -1,6 +1,6 @@
 //! The one thing doors talk to.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kernel::{ErrorKind, Health, Secret, ServerFacts, ToolError, ToolSpec};
 use parking_lot::RwLock;
@@ -17,6 +17,9 @@ use crate::{
         Journal, Obligations, Phase, Policy, PolicyQuestion,
     },
 };
+
+/// How long a server may think about suggestions.
+const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a gate is made of.
 #[derive(Clone)]
@@ -187,20 +190,30 @@ impl Gate {
         }
     }
 
-    /// Suggests values for an argument, at most 100. Needs `read` on the server.
+    /// Suggests values for an argument of `server.tool`, at most 100: the server's own, or the words its schema
+    /// allows. Needs `read` on the server, and the server in the context, if there is one.
     pub async fn complete(
         &self,
         caller: &Verified,
-        server: &str,
-        tool: &str,
+        scope: &Scope,
+        (server, tool): (&str, &str),
         argument: &str,
         prefix: &str,
         door: Door,
     ) -> Result<Vec<String>, ToolError> {
         let mount = self.parts.registry.find(server)?;
-        self.may(&question(caller, Action::Read, &mount.facts, &Scope::default(), door))?;
+        self.may(&question(caller, Action::Read, &mount.facts, scope, door))?;
+        if let Some(context) = &scope.context {
+            self.parts.contexts.admit(context, &caller.0, mount.facts.name)?;
+        }
         let Ok(running) = &mount.state else { return Ok(Vec::new()) };
-        let mut values = running.complete(tool, argument, prefix).await;
+        // A suggestion that comes late is none.
+        let suggested =
+            tokio::time::timeout(COMPLETION_PATIENCE, running.complete(tool, argument, prefix)).await;
+        let mut values = suggested.unwrap_or_default();
+        if values.is_empty() {
+            values = mount.words(tool, argument, prefix);
+        }
         values.truncate(100);
         Ok(values)
     }
