@@ -111,12 +111,14 @@ fn records_added_without_the_key_are_noticed() {
 #[test]
 fn every_edit_of_the_checkpoint_file_is_noticed() {
     type Edit = fn(&mut Vec<String>);
-    let table: [(&str, Edit, i64, FaultKind); 6] = [
+    let table: [(&str, Edit, i64, FaultKind); 8] = [
         ("a digit of a hash", |lines| lines[1] = flip(&lines[1], "\"hash\":\""), 20, BadSignature),
         ("a digit of a signature", |lines| lines[1] = flip(&lines[1], "\"signature\":\""), 20, BadSignature),
-        ("two lines swapped", |lines| lines.swap(1, 2), 20, CheckpointMismatch),
+        ("two lines swapped", |lines| lines.swap(1, 2), 30, CheckpointMismatch),
         ("a line of something else", |lines| lines[2] = "{}".into(), 20, CheckpointMismatch),
         ("a line twice", |lines| lines.insert(1, lines[0].clone()), 10, CheckpointMismatch),
+        ("a line in the middle removed", |lines| drop(lines.remove(2)), 40, CheckpointMismatch),
+        ("the first line removed", |lines| drop(lines.remove(0)), 20, CheckpointMismatch),
         ("the file emptied", |lines| lines.clear(), 41, CheckpointMismatch),
     ];
     for (what, edit, seq, kind) in table {
