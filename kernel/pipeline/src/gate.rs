@@ -16,6 +16,7 @@ use crate::{
         Action, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Decision, Identity,
         Journal, Obligations, Phase, Policy, PolicyQuestion,
     },
+    stages::outlived,
 };
 
 /// How long a server may think about suggestions.
@@ -86,6 +87,7 @@ impl Gate {
     pub fn new(parts: GateParts) -> Arc<Self> {
         let tuning = Arc::new(RwLock::new(Arc::new(parts.tuning.clone())));
         let metrics = Arc::new(Metrics::new());
+        parts.registry.mounts().iter().for_each(|mount| metrics.begin(mount.facts.name));
         let pipeline = Pipeline::standard(&parts, &tuning, &metrics);
         Arc::new(Self { parts, tuning, pipeline, metrics, changes: watch::Sender::new(0) })
     }
@@ -101,6 +103,12 @@ impl Gate {
                 tracing::error!(%error, "a refused login could not be recorded");
             }
         })
+    }
+
+    /// Fails when `caller`'s token has ended since: a session may outlive it. For everything but calls, which are
+    /// asked on the road.
+    pub fn confirm(&self, caller: &Verified) -> Result<(), ToolError> {
+        if self.parts.identity.still_valid(&caller.0) { Ok(()) } else { Err(outlived()) }
     }
 
     /// Sends one call down the road.

@@ -165,6 +165,20 @@ async fn a_call_that_was_left_is_in_the_history_of_its_context() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_never_called_is_measured_as_zero() {
+    let text = rig().await.gate.metrics().encode();
+    for line in [
+        "core_mcp_breaker_state{server=\"echo\"} 0",
+        "core_mcp_retries_total{server=\"echo\"} 0",
+        "core_mcp_running{server=\"echo\"} 0",
+        "core_mcp_waiting{server=\"echo\"} 0",
+        "core_mcp_cache_total{server=\"echo\",result=\"hit\"} 0",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+}
+
+#[tokio::test]
 async fn suggestions_stay_inside_the_context_and_know_the_words_of_the_schema() {
     let rig = rig().await;
     rig.contexts.open("empty", "admin", &[]);

@@ -27,8 +27,8 @@ const OUTBOX_LINES_MAX: usize = 256;
 /// Requests and subscriptions at the same time.
 const TASKS_MAX: usize = 128;
 
-/// A stdio client cannot change its token, so a subscription has nothing to ask for.
-const CHECK_EVERY: Duration = Duration::from_secs(3600);
+/// How often a quiet subscription asks whether its token still is good. Before each message it asks anyway.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
 
 /// The knobs of the stdio door.
 #[derive(Clone, Copy, Debug)]
@@ -257,10 +257,12 @@ impl StdioServer {
     /// Tells a legacy client when the tools change, as its handshake was told we would.
     fn announce(&self, session: Arc<Session>) {
         let (gate, outbox) = (Arc::clone(&self.wire.gate), self.outbox.clone());
-        let ended = self.session.ended.clone();
+        let (ended, caller) = (self.session.ended.clone(), self.caller.clone());
         self.tasks.spawn(async move {
             let _session = session;
-            watch(gate, Watch::Legacy, outbox, ended, CHECK_EVERY, || true).await
+            let asked = Arc::clone(&gate);
+            let still_good = move || asked.confirm(&caller).is_ok();
+            watch(gate, Watch::Legacy, outbox, ended, CHECK_EVERY, still_good).await
         });
     }
 
@@ -278,7 +280,8 @@ impl StdioServer {
         let (server, session_ended) = (Arc::clone(self), self.session.ended.clone());
         self.tasks.spawn(async move {
             let gate = Arc::clone(&server.wire.gate);
-            let last = watch(gate, subject, server.outbox.clone(), ended, CHECK_EVERY, || true).await;
+            let still_good = || server.wire.gate.confirm(&server.caller).is_ok();
+            let last = watch(gate, subject, server.outbox.clone(), ended, CHECK_EVERY, still_good).await;
             drop(running);
             // A client that cancels hears nothing more; one that we leave is told.
             if session_ended.is_cancelled()

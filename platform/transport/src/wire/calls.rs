@@ -6,8 +6,8 @@ use kernel::{Effect, ErrorKind, Progress, ToolError, canonical_json, digest_hex}
 use parking_lot::Mutex;
 use pipeline::{ApprovalReply, Asker, Outcome, Request};
 use protocol::{
-    AnswerView, Approval, Fault, Id, Params, Revision, Said, can_ask_in_form, progress_notice, trace_parent,
-    write_answer, write_failure,
+    AnswerView, Approval, Fault, Id, Params, Revision, Said, can_ask_in_form, failure_detail,
+    progress_notice, trace_parent, write_answer, write_failure,
 };
 use serde_json::{Value, json, value::RawValue};
 
@@ -142,7 +142,9 @@ impl Wire {
 }
 
 fn unknown(error: &ToolError) -> Fault {
-    Fault::invalid_params(error.message.clone()).with_data(json!({ "hints": error.hints }))
+    let detail = failure_detail(error);
+    Fault::invalid_params(error.message.clone())
+        .with_data(json!({ "hints": error.hints, "core-mcp/error": detail }))
 }
 
 fn request_digest(request: &Request) -> String {
