@@ -166,6 +166,23 @@ fn an_older_copy_of_the_database_is_noticed_and_not_continued() {
 }
 
 #[test]
+fn a_log_that_was_removed_whole_does_not_pass_for_a_new_one() {
+    let room = Room::with_calls(20);
+    room.attack().execute_batch("DELETE FROM records; DELETE FROM head; DELETE FROM checkpoints").unwrap();
+    std::fs::remove_file(room.data.audit().join("checkpoints.jsonl")).unwrap();
+    assert_eq!(found(&room, "an emptied log"), (1, Truncated));
+    assert!(matches!(AuditLog::open(&room.data, options()), Err(AuditError::Emptied)));
+    for file in ["audit.db", "audit.db-wal", "audit.db-shm"] {
+        std::fs::remove_file(room.path().join(file)).ok();
+    }
+    assert!(matches!(AuditLog::open(&room.data, options()), Err(AuditError::Emptied)));
+    assert_eq!(found(&room, "a removed log"), (1, Truncated));
+    std::fs::remove_file(room.data.keys().join("audit.begun")).unwrap();
+    room.open(options()).shutdown().unwrap();
+    assert!(room.verify().ok, "the operator may begin anew");
+}
+
+#[test]
 fn a_tampered_end_is_not_made_whole_by_going_on() {
     let table = [
         "DELETE FROM records WHERE seq > 40",
