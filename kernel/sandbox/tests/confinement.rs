@@ -193,7 +193,7 @@ fn dangerous_system_calls_fail_whatever_the_spelling() {
         return;
     }
     let x32 = 0x4000_0000_u64;
-    let calls: [(&str, String); 16] = [
+    let calls: [(&str, String); 27] = [
         ("ptrace", "101, 0, 0, 0, 0".into()),
         ("ptrace by its x32 number", format!("{}, 0, 0, 0, 0", x32 + 521)),
         ("socket by its x32 number", format!("{}, 2, 1, 0", x32 + 41)),
@@ -210,13 +210,31 @@ fn dangerous_system_calls_fail_whatever_the_spelling() {
         ("setsid", "112".into()),
         ("setpgid", "109, 0, 0".into()),
         ("typing into a terminal", "16, 0, 0x5412, 0".into()),
+        ("limits of the parent", "302, getppid(), 4, $z, 0".into()),
+        ("priority of the parent", "141, 0, getppid(), 5".into()),
+        ("priority of the whole user", "141, 2, $<, 5".into()),
+        ("scheduler of the parent", "144, getppid(), 3, $z".into()),
+        ("processors of the parent", "203, getppid(), 8, $z".into()),
+        ("disk priority of the parent", "251, 1, getppid(), 3 << 13".into()),
+        ("shared memory", "29, 0x1234, 4096, 01600".into()),
+        ("semaphores", "64, 0x1234, 1, 01600".into()),
+        ("message queues", "68, 0x1234, 01600".into()),
+        ("named message queues", "240, $z, 0102, 0600, 0".into()),
+        ("a pair of datagram sockets", "53, 1, 2 | 02000000, 0, $z".into()),
     ];
     for (name, call) in calls {
-        let output = place.perl(&place.policy(), &format!("$r = syscall({call}); print \"r=$r e=\", $!+0"));
+        let output = place.perl(&place.policy(), &format!("$z = \"\\0\" x 64; $r = syscall({call}); print \"r=$r e=\", $!+0"));
         let said = text(&output);
         let refused = ["r=-1 e=1", "r=-1 e=13", "r=-1 e=38"].contains(&said.as_str());
         assert!(refused, "{name}: {said} {:?}", output.status);
     }
+}
+
+#[test]
+fn a_program_may_still_set_its_own_limits_and_priority_and_make_a_stream_pair() {
+    let place = Place::new();
+    let script = "ulimit -n 64 && nice -n 1 perl -e 'use Socket; socketpair(A,B,PF_UNIX,SOCK_STREAM,0) or die; print q(ok)'";
+    assert_eq!(text(&place.sh(script)), "ok");
 }
 
 #[test]
