@@ -1,4 +1,4 @@
-//! Confines child processes with Landlock, seccomp, dropped capabilities and resource limits.
+//! Confines child processes with Landlock, seccomp, read-only mounts, dropped capabilities and resource limits.
 //!
 //! There is no fork hook and no unsafe code: the product's own binary is started again as a launcher
 //! (`launcher __sandbox POLICY PROGRAM ARG…`), takes away its own rights, and then becomes the program.
@@ -14,6 +14,7 @@ mod filesystem;
 mod group;
 mod launcher;
 mod limits;
+mod mounts;
 mod policy;
 mod status;
 mod syscalls;

@@ -5,9 +5,9 @@ use std::{
     fs,
     io::Read,
     net::TcpListener,
-    os::unix::net::UnixListener,
+    os::unix::{fs::MetadataExt, net::UnixListener},
     path::{Path, PathBuf},
-    process::{Child, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -130,6 +130,39 @@ fn files_outside_cannot_be_read_written_or_reached_through_links() {
 }
 
 #[test]
+fn modes_times_and_attributes_of_files_outside_cannot_be_set_by_root() {
+    let place = Place::new();
+    let held = launcher().probe();
+    // Who may not mount, as in most containers, is told so by the probe.
+    let may_mount = Command::new("unshare").args(["-m", "true"]).status().unwrap().success();
+    assert_eq!((held.modes, held.reasons.is_empty()), (may_mount, may_mount), "{held:?}");
+    if !may_mount {
+        return;
+    }
+    let before = fs::metadata(place.outside.join("secret")).unwrap();
+    for attack in [
+        "chmod 4777 $OUT/secret",
+        "chmod u+s /usr/bin/perl",
+        "perl -e 'open F, q(<), q(/usr/bin/perl) or die; chmod(04755, *F) or die'",
+        "chown 0:0 $OUT/secret",
+        "touch -d 2001-01-01 $OUT/secret",
+        "touch -d 2001-01-01 /usr/bin/perl",
+        "chmod 777 $OUT /",
+        "perl -e '$p = $ENV{OUT}; $n = q(user.x); syscall(188, $p, $n, $n, 1, 0) == 0 or die'",
+        "mount -o remount,rw /",
+        "umount -l .",
+    ] {
+        let output = place.sh(attack);
+        assert!(!output.status.success(), "{attack} worked: {}", text(&output));
+    }
+    let after = fs::metadata(place.outside.join("secret")).unwrap();
+    assert_eq!((before.mode(), before.mtime()), (after.mode(), after.mtime()));
+    let inside = "mkdir d && chmod 700 d file && touch -d 2001-01-01 file && mv file d/ && ln d/file e && stat -c %Y e";
+    assert_eq!(text(&place.sh(inside)), "978307200\n", "inside, all of it works");
+    assert_eq!(text(&place.sh("pwd")).trim_end(), place.root.to_str().unwrap());
+}
+
+#[test]
 fn a_protected_path_inside_a_writable_folder_stays_closed() {
     let place = Place::new();
     fs::create_dir_all(place.root.join("data")).unwrap();
@@ -223,7 +256,10 @@ fn dangerous_system_calls_fail_whatever_the_spelling() {
         ("a pair of datagram sockets", "53, 1, 2 | 02000000, 0, $z".into()),
     ];
     for (name, call) in calls {
-        let output = place.perl(&place.policy(), &format!("$z = \"\\0\" x 64; $r = syscall({call}); print \"r=$r e=\", $!+0"));
+        let output = place.perl(
+            &place.policy(),
+            &format!("$z = \"\\0\" x 64; $r = syscall({call}); print \"r=$r e=\", $!+0"),
+        );
         let said = text(&output);
         let refused = ["r=-1 e=1", "r=-1 e=13", "r=-1 e=38"].contains(&said.as_str());
         assert!(refused, "{name}: {said} {:?}", output.status);
