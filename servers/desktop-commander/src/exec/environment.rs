@@ -25,6 +25,9 @@ const GIT_SETTINGS: &[(&str, &str)] = &[
     ("gpg.program", "false"),
     ("protocol.ext.allow", "never"),
     ("uploadpack.packObjectsHook", ""),
+    // Housekeeping that outlives its command is not possible here and would only complain.
+    ("gc.autoDetach", "false"),
+    ("maintenance.autoDetach", "false"),
 ];
 
 impl Home {
