@@ -201,6 +201,9 @@ pub trait Journal: Send + Sync + 'static {
     /// Queues one record in call order and returns at once; the queue is bounded and a full or broken
     /// journal refuses. Dropping the [`Durable`] does not drop the record.
     fn append(&self, entry: AuditEntry) -> Result<Durable, JournalError>;
+
+    /// False while records cannot be kept, and so calls are refused. It turns true again by itself.
+    fn is_healthy(&self) -> bool;
 }
 
 /// Contexts: which servers a group of calls may use, and what it did so far.

@@ -23,7 +23,7 @@ mod tool;
 
 pub use answer::{AnswerView, write_answer};
 pub use approval::{Approval, Said, can_ask_in_form, read_elicitation};
-pub use failure::write_failure;
+pub use failure::{failure_detail, write_failure};
 pub use fault::Fault;
 pub use frame::{BATCH_MAX, Frame, Id, Message, Refused, read_frame, read_message};
 pub use header::{Mirrored, check_headers, decode_value};

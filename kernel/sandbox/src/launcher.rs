@@ -4,14 +4,13 @@ use std::{
     borrow::Cow,
     ffi::{OsStr, OsString},
     fs::File,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Enforcement, SandboxPolicy, confine::confine};
+use crate::{Enforcement, SandboxPolicy, confine::confine, keeper::Keeper};
 
 const RUN: &str = "__sandbox";
 const PROBE: &str = "__sandbox_probe";
@@ -34,10 +33,15 @@ impl Launcher {
     /// A command that runs one program confined.
     ///
     /// The environment is exactly what the launch names, nothing is inherited. Streams that the launch does
-    /// not open as files are closed until the caller sets them. The program leads its own process group, so
-    /// [`crate::kill_group`] ends it with all its children; it cannot leave the group.
+    /// not open as files are closed until the caller sets them. The launcher leads a process group, so
+    /// [`crate::kill_group`] ends the program with all its children; it cannot leave the group. All of them
+    /// also end when this process dies, however it does.
     pub fn command(&self, launch: &Launch<'_>) -> Command {
-        let order = Order { policy: Cow::Borrowed(launch.policy), files: Cow::Borrowed(&launch.files) };
+        let order = Order {
+            policy: Cow::Borrowed(launch.policy),
+            files: Cow::Borrowed(&launch.files),
+            parent: std::process::id(),
+        };
         let order = serde_json::to_string(&order).expect("an order is plain data");
         let mut command = Command::new(&self.program);
         command
@@ -126,17 +130,20 @@ impl OutputFile {
 struct Order<'a> {
     policy: Cow<'a, SandboxPolicy>,
     files: Cow<'a, StreamFiles>,
+    /// The process that gives it; the program ends with it.
+    parent: u32,
 }
 
 /// The first line of `main`, before any thread exists: when this process was started by [`Launcher`],
-/// confines it, becomes the program, and only comes back with the exit code of a failure.
+/// confines it, runs the program, and comes back with its exit code.
 pub fn become_launcher_if_asked() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     let mode = args.next()?;
     if mode == RUN {
-        let error = run(args);
-        eprintln!("sandbox: {error}");
-        Some(ExitCode::from(CANNOT_RUN))
+        Some(run(args).unwrap_or_else(|error| {
+            eprintln!("sandbox: {error}");
+            ExitCode::from(CANNOT_RUN)
+        }))
     } else if mode == PROBE {
         Some(answer_probe(args.next()))
     } else {
@@ -144,25 +151,21 @@ pub fn become_launcher_if_asked() -> Option<ExitCode> {
     }
 }
 
-/// Comes back only with the reason why the program did not start.
-fn run(args: impl Iterator<Item = OsString>) -> String {
-    match prepare(args) {
-        Ok(mut command) => {
-            let error = command.exec();
-            format!("{}: {error}", command.get_program().to_string_lossy())
-        }
-        Err(reason) => reason,
-    }
-}
-
-fn prepare(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+/// Fails with the reason why the program did not start.
+fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
     let order = args.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
     let order: Order<'_> = serde_json::from_str(&order).map_err(|_| "the order cannot be read".to_owned())?;
     let program = args.next().ok_or("no program was named")?;
+    let keeper = Keeper::of(order.parent)?;
     confine(&order.policy).map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     command.args(args);
-    let files = order.files.as_ref();
+    connect(&mut command, &order.files)?;
+    keeper.run(&mut command).map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))
+}
+
+/// Opens the streams that are files, with no more rights than the program will have.
+fn connect(command: &mut Command, files: &StreamFiles) -> Result<(), String> {
     if let Some(path) = &files.stdin {
         command.stdin(File::open(path).map_err(|error| format!("{}: {error}", path.display()))?);
     }
@@ -176,7 +179,7 @@ fn prepare(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> 
     };
     stdout.map(|file| command.stdout(file));
     stderr.map(|file| command.stderr(file));
-    Ok(command)
+    Ok(())
 }
 
 fn parse_policy(text: &OsStr) -> Option<SandboxPolicy> {

@@ -1,7 +1,8 @@
-//! Confines child processes with Landlock, seccomp, dropped capabilities and resource limits.
+//! Confines child processes with Landlock, seccomp, read-only mounts, dropped capabilities and resource limits.
 //!
 //! There is no fork hook and no unsafe code: the product's own binary is started again as a launcher
-//! (`launcher __sandbox POLICY PROGRAM ARG…`), takes away its own rights, and then becomes the program.
+//! (`launcher __sandbox ORDER PROGRAM ARG…`), takes away its own rights, runs the program with what is left, and
+//! stays with it: when the process that wanted it dies, the program and its children die too.
 //! A parser can have a hole; a program that was never given a right cannot use it.
 //!
 //! Reading order: [`SandboxPolicy`] (what a program may touch), [`Launcher`] and [`Launch`] (how it is started),
@@ -12,8 +13,10 @@ mod capabilities;
 mod confine;
 mod filesystem;
 mod group;
+mod keeper;
 mod launcher;
 mod limits;
+mod mounts;
 mod policy;
 mod status;
 mod syscalls;

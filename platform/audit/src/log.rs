@@ -22,6 +22,7 @@ use crate::{
     AuditError, PublicKey, body,
     chain::{Chain, ChainOptions, Checkpoint},
     process::{self, Process},
+    sign,
     writer::{Entry, Job, Role, Shared, Writer},
 };
 
@@ -104,6 +105,7 @@ impl AuditLog {
         let mut chain = Chain::open(dir, options.chain(), None)?;
         let public_key = chain.public_key();
         begin(&mut chain, &public_key, &options.clock)?;
+        sign::note_begin(dir, &public_key)?;
         let recovered = process::recover(&mut chain, dir, &options.clock)?;
         if recovered > 0 {
             tracing::warn!(
@@ -149,11 +151,6 @@ impl AuditLog {
         self.recovered
     }
 
-    /// Whether the last commit went through; for readiness checks.
-    pub fn is_healthy(&self) -> bool {
-        !self.shared.is_failing.load(Ordering::Relaxed)
-    }
-
     fn send(&self, job: Job) -> Result<(), JournalError> {
         let refused = |reason: &str| JournalError { reason: reason.into() };
         let bytes = job.entry.body.len();
@@ -193,6 +190,10 @@ impl Journal for AuditLog {
             self.send(Job { entry: Entry { body, role }, reply: Some(reply) })?;
         }
         Ok(Durable::pending(durable))
+    }
+
+    fn is_healthy(&self) -> bool {
+        !self.shared.is_failing.load(Ordering::Relaxed)
     }
 }
 

@@ -11,11 +11,12 @@ use std::{
 };
 
 use pipeline::seams::JournalError;
+use serde_json::Value;
 use store::DataDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    AuditError, AuditOptions, Durability,
+    AuditError, AuditOptions, Durability, body,
     chain::{Chain, Checkpoint, Reopen, Segment},
     process::Process,
 };
@@ -169,6 +170,9 @@ impl Writer {
                     tracing::error!(%error, "the audit journal cannot be written; calls are refused");
                 }
                 self.chain = None;
+                if !was_failing {
+                    self.note_interruption();
+                }
                 self.keep(entries, old, &replies);
                 Err(error.brief())
             }
@@ -197,6 +201,16 @@ impl Writer {
         }
         self.open_calls.extend(change.opened.into_iter().map(|(call, seq)| (call.into(), seq)));
         Ok(())
+    }
+
+    /// The first record after a gap says that there was one. Until it is written it is tried again and again,
+    /// so the journal notices by itself that there is room.
+    fn note_interruption(&mut self) {
+        let event = body::system_event("audit.interrupted", self.options.clock.now_us(), Value::Null);
+        match body::render(&event) {
+            Ok(body) => self.kept.push(Entry { body, role: Role::Alone }),
+            Err(error) => tracing::error!(%error, "an interruption cannot be noted"),
+        }
     }
 
     /// What happened must be recorded, even if late: outcomes, and records whose callers were told that

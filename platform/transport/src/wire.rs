@@ -154,6 +154,10 @@ impl Wire {
         exchange: Exchange,
     ) -> Result<Work, Fault> {
         let revision = exchange.revision;
+        if method != "tools/call" {
+            // A pipe stays open for days; its token may have ended meanwhile.
+            self.gate.confirm(&exchange.caller).map_err(|error| listing::refused(&error))?;
+        }
         let result = match (method, revision.is_modern()) {
             ("tools/call", _) => return self.call_tool(id, params, exchange).map(Work::Later),
             ("tools/list", _) => {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     sandbox::become_launcher_if_asked().unwrap_or_else(|| {
-        eprintln!("usage: sandbox-launcher __sandbox POLICY PROGRAM [ARG…]");
+        eprintln!("usage: sandbox-launcher __sandbox ORDER PROGRAM [ARG…]");
         ExitCode::from(2)
     })
 }

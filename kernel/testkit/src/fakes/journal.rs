@@ -56,4 +56,8 @@ impl Journal for FakeJournal {
         sender.send(Ok(())).expect("the receiver is in hand");
         Ok(Durable::pending(receiver))
     }
+
+    fn is_healthy(&self) -> bool {
+        !self.state.lock().broken
+    }
 }

@@ -105,6 +105,25 @@ fn a_full_disk_refuses_calls_until_there_is_room_again() {
 }
 
 #[test]
+fn it_notices_by_itself_that_there_is_room_and_says_that_there_was_none() {
+    let room = Room::new();
+    let log = room.open(options());
+    let (here, away) = (room.data.audit_db(), room.path().join("away.db"));
+    fs::rename(&here, &away).unwrap();
+    assert!(try_write(&log, intent("refused")).is_err());
+    assert!(!log.is_healthy());
+    fs::rename(&away, &here).unwrap();
+    let start = Instant::now();
+    while !log.is_healthy() {
+        assert!(start.elapsed() < Duration::from_secs(20), "nobody looked again");
+        std::thread::yield_now();
+    }
+    assert_eq!(bodies(&room).filter(|it| it.contains("audit.interrupted")).count(), 1);
+    log.shutdown().unwrap();
+    assert!(room.verify().ok, "{:?}", room.verify());
+}
+
+#[test]
 fn async_keeps_its_promises_over_a_failure() {
     let room = Room::new();
     let log = room.open(AuditOptions { durability: Durability::Async, ..options() });

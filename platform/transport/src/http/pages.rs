@@ -23,6 +23,9 @@ impl Http {
         let reply = match path {
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" if self.draining.is_cancelled() => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            "/readyz" if !self.wire.gate.is_ready() => {
+                text(StatusCode::SERVICE_UNAVAILABLE, "the audit journal cannot be written\n")
+            }
             "/readyz" => text(StatusCode::OK, "ready\n"),
             "/metrics" => self.metrics(peer, parts),
             _ => {

@@ -113,6 +113,10 @@ impl Journal for Fakes {
         done.send(Ok(())).map_err(|_| JournalError { reason: "gone".into() })?;
         Ok(Durable::pending(durable))
     }
+
+    fn is_healthy(&self) -> bool {
+        true
+    }
 }
 
 impl Contexts for Fakes {
