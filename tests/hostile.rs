@@ -229,6 +229,27 @@ fn thousands_of_idle_connections_leave_room_for_a_good_client() {
     }
 }
 
+#[test]
+fn strangers_cannot_use_up_the_files_that_calls_need() {
+    let site = Site::new();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -n 400; exec \"$0\" \"$@\""]).arg(blackbox::binary());
+    let serving = Serving::start(site.around(shell, &site.admin, &["serve", "--listen", "127.0.0.1:0"]));
+    let early: Vec<Raw> = (0..2).map(|_| serving.connect()).collect();
+    let strangers = connections(&serving, 500);
+    let calls = [
+        ("desktop-commander__read_file", json!({ "file_path": site.path("note.txt") })),
+        ("desktop-commander__execute_command", json!({ "command": "ls", "working_directory": site.root() })),
+    ];
+    for (raw, (tool, arguments)) in early.into_iter().zip(calls) {
+        let call = message("tools/call", json!({ "name": tool, "arguments": arguments }));
+        let head = post("/mcp", &serving.address, &site.admin, "tools/call", tool);
+        let answer = raw.exchange(&head, call.to_string().as_bytes()).message();
+        assert_eq!(answer["result"]["isError"], Value::Null, "{answer}");
+    }
+    drop(strangers);
+}
+
 fn connections(serving: &Serving, count: usize) -> Vec<Raw> {
     (0..count).map_while(|_| Raw::try_connect(&serving.address).ok()).collect()
 }

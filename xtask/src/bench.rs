@@ -83,7 +83,7 @@ const BENCHES: &[Bench] = &[
     },
     Bench {
         name: "pipeline",
-        about: "one call at a time over stdio, all fifteen stages",
+        about: "all fifteen stages: in process with 32 callers, and one call at a time over stdio",
         prepare: programs::pipeline,
     },
     Bench { name: "audit", about: "durable audit records", prepare: programs::audit },

@@ -106,6 +106,22 @@ mod tests {
     }
 
     #[test]
+    fn examples_call_tools_that_exist() {
+        let servers = catalog::native_servers();
+        let mut checked = 0;
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for (server, tool) in examples.split_whitespace().filter_map(|word| word.split_once('.')) {
+                let Some(entry) = servers.iter().find(|it| it.facts.name == server) else { continue };
+                let known = (entry.specs)().iter().any(|it| it.name == tool);
+                assert!(known, "{}: there is no {server}.{tool}", command.get_name());
+                checked += 1;
+            }
+        }
+        assert!(checked >= 5, "only {checked} tools are named");
+    }
+
+    #[test]
     fn every_command_explains_itself_with_examples() {
         Cli::command().debug_assert();
         for command in Cli::command().get_subcommands() {

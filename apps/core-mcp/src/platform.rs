@@ -21,6 +21,7 @@ use crate::{
     failure::Failure,
 };
 
+mod descriptors;
 mod local;
 mod mounts;
 mod running;
@@ -28,6 +29,7 @@ mod set_up;
 mod upstreams;
 mod wire;
 
+pub(crate) use descriptors::connections_that_fit;
 pub(crate) use local::{Local, about};
 pub(crate) use mounts::{Mounts, mount};
 pub(crate) use running::{Running, RunningLock};
@@ -60,12 +62,13 @@ impl Platform {
     pub(crate) async fn open(app: &App, sources: &Sources, wanted: Mounts) -> Result<Self, Failure> {
         let config = app.load_config(sources)?;
         let data = open_data(&app.existing_data_root()?)?;
-        let identity = Arc::new(IdentityStore::open(&data).map_err(ToolError::from)?);
+        let identity = Arc::new(IdentityStore::open(&data).map_err(no_identity)?);
         let options =
             AuditOptions { durability: config.settings.audit.durability, ..AuditOptions::default() };
         let journal = Arc::new(AuditLog::open(&data, options).map_err(no_journal)?);
-        let state = State::open(&data, StateOptions::default())
-            .map_err(|error| Failure::local("the state cannot be opened", error))?;
+        let state = State::open(&data, StateOptions::default()).map_err(|error| {
+            Failure::local("the state cannot be opened", error).hint("run `core-mcp doctor`")
+        })?;
         let files: Vec<PathBuf> = sources.files().map(Into::into).collect();
         let registry = mount(&wanted, &config.settings, &data, &files).await;
         let (policy, _) =
@@ -145,7 +148,19 @@ pub(crate) fn manifest(registry: &Registry, identity: &IdentityStore) -> Result<
     Ok(Manifest::of(registry).roles(roles.into_iter().map(|it| it.name)))
 }
 
-fn no_journal(error: audit::AuditError) -> Failure {
+/// Said to whoever owns the machine: with the file's name, which callers from outside are not told.
+pub(crate) fn no_identity(error: IdentityError) -> Failure {
+    let what = "the identities cannot be opened";
+    match error {
+        IdentityError::Store(error) => Failure::local(what, error).hint("run `core-mcp doctor`"),
+        IdentityError::Database(error) => {
+            Failure::local(what, format!("identity.db: {error}")).hint("run `core-mcp doctor`")
+        }
+        other => ToolError::from(other).into(),
+    }
+}
+
+fn no_journal(error: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorKind::AuditUnavailable, format!("nothing runs without its audit log: {error}"))
         .hint("run `core-mcp doctor`")
 }

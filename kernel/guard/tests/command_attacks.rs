@@ -72,7 +72,7 @@ const OUTSIDE: &str = "PATH_OUTSIDE_ROOT";
 /// The way leads through a link: either code says so.
 const LINK: &str = "PATH_OUTSIDE_ROOT/LINK_REFUSED";
 /// Refused by its rule, or because it is not installed here.
-const ARG_OR_ABSENT: &str = "ARG_REFUSED/PROGRAM_NOT_ALLOWED";
+const ARG_OR_ABSENT: &str = "ARG_REFUSED/PROGRAM_NOT_FOUND";
 
 #[test]
 fn programs_that_are_not_allowed_are_found_in_every_position_and_spelling() {
@@ -313,6 +313,9 @@ fn arguments_that_start_other_programs_are_refused() {
         "sed --file=a.txt",
         "sort --compress-program=evil a.txt",
         "sort --comp=evil a.txt",
+        "sort --co=evil a.txt",
+        "awk '{ if (1) /(/; system(\"id\"); y = 1/2 }' a.txt",
+        "awk '{ print \"x\",\n1 > \"f\" }' a.txt",
         "wc --files0-from=/etc/passwd",
         "date -s 2020-01-01",
         "date 010100002030",
@@ -320,6 +323,8 @@ fn arguments_that_start_other_programs_are_refused() {
         "hostname evil",
         "ss -K",
         "netstat -c",
+        "netstat --c",
+        "date --s=x",
         "top -b -n 1000000",
         "sleep 100000",
         "sleep inf",
@@ -381,6 +386,10 @@ fn arguments_that_start_other_programs_are_refused() {
         "jq -L OUT x",
         "mypy -c x",
         "rustc -Clinker=evil x.rs",
+        "rustc -C linker=evil x.rs",
+        "rustc --codegen linker=evil x.rs",
+        "rustc --codegen=link-arg=-fuse-ld=evil x.rs",
+        "rustc @arguments",
     ];
     refused(&rows.map(|text| (text, ARG_OR_ABSENT)));
 }
@@ -456,6 +465,45 @@ fn paths_leave_no_root() {
 }
 
 #[test]
+fn what_would_be_written_is_seen_in_every_spelling() {
+    let rows = [
+        "sort -o .git/config a.txt",
+        "sort -uo .git/config a.txt",
+        "sort --output=.git/config a.txt",
+        "sort --o=.git/config a.txt",
+        "sort --o .git/config a.txt",
+        "sed -i s/a/b/ .git/config",
+        "sed -i.bak s/a/b/ .git/config",
+        "sed -nil 5p .git/config",
+        "sed --i s/a/b/ .git/config",
+        "sed --in-place=.bak s/a/b/ .git/config",
+        "uniq a.txt .git/config",
+        "tee .git/config",
+        "tee -a .git/hooks/pre-commit",
+        "cp a.txt .git/hooks/pre-commit",
+        "cp -t .git/hooks a.txt",
+        "cp --t=.git/hooks a.txt",
+        "mv a.txt .GIT/config",
+        "mv .git old",
+        "rm -rf .git",
+        "touch '.git\u{200d}/config'",
+        "chmod +x .git/hooks/pre-commit",
+        "echo x > .git/config",
+        "echo x >> .mcp.json",
+        "echo x 2> .ssh/authorized_keys",
+        "tar xf a.tar -C .git",
+        "git diff --output=.git/hooks/pre-commit",
+        "git diff --output .git/hooks/pre-commit",
+        "sqlite3 .git/x.db 'SELECT 1'",
+        "sqlite3 db '.backup .git/config'",
+        "sqlite3 db \"VACUUM INTO '.git/config'\"",
+    ];
+    refused(&rows.map(|text| (text, "CRITICAL_PATH/ARG_REFUSED")));
+    let rows = ["zstd --output-dir-flat=.git/hooks a.zst", "unzip x.zip -d .git", "tree -o .git/config"];
+    refused(&rows.map(|text| (text, "CRITICAL_PATH/PROGRAM_NOT_FOUND")));
+}
+
+#[test]
 fn git_cannot_be_made_to_run_or_reach_anything_else() {
     let rows = [
         "git -c alias.x=!evil x",
@@ -488,6 +536,11 @@ fn git_cannot_be_made_to_run_or_reach_anything_else() {
         "git clone user@-oProxyCommand=evil:x y",
         "git clone --upload-pack=evil https://h/x",
         "git clone --upload=evil https://h/x",
+        "git clone --u=evil https://h/x",
+        "git push --e=evil o",
+        "git config --comment --list core.pager evil",
+        "git config set --comment --list core.pager evil",
+        "git config set --value --list core.pager evil",
         "git clone -u evil https://h/x",
         "git clone -uevil https://h/x",
         "git clone -c core.pager=evil https://h/x",
@@ -600,6 +653,9 @@ fn sqlite_stays_in_its_database() {
         "sqlite3",
         "sqlite3 db '.backup |evil'",
         "sqlite3 db '.once -x'",
+        "sqlite3 db \".backup '/etc/x y'\"",
+        "sqlite3 db '.backup \"/etc/x y\"'",
+        "sqlite3 db \".backup a'b\"",
     ];
     refused(&rows.map(|text| (text, ARG)));
     let rows = [

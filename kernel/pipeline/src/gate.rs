@@ -1,6 +1,6 @@
 //! The one thing doors talk to.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kernel::{ErrorKind, Facts, Health, Secret, ToolError, ToolSpec};
 use parking_lot::RwLock;
@@ -16,11 +16,15 @@ use crate::{
         Action, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Decision, Identity,
         Journal, Obligations, Phase, Policy, PolicyQuestion,
     },
+    stages::outlived,
 };
 
 mod peers;
 
 pub use peers::{Listed, PeerView};
+
+/// How long a server may think about suggestions.
+const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a gate is made of.
 #[derive(Clone)]
@@ -86,6 +90,7 @@ impl Gate {
     pub fn new(parts: GateParts) -> Arc<Self> {
         let tuning = Arc::new(RwLock::new(Arc::new(parts.tuning.clone())));
         let metrics = Arc::new(Metrics::new());
+        parts.registry.mounts().iter().for_each(|mount| metrics.begin(&mount.facts.name));
         let pipeline = Pipeline::standard(&parts, &tuning, &metrics);
         Arc::new(Self { parts, tuning, pipeline, metrics })
     }
@@ -101,6 +106,12 @@ impl Gate {
                 tracing::error!(%error, "a refused login could not be recorded");
             }
         })
+    }
+
+    /// Fails when `caller`'s token has ended since: a session may outlive it. For everything but calls, which are
+    /// asked on the road.
+    pub fn confirm(&self, caller: &Verified) -> Result<(), ToolError> {
+        if self.parts.identity.still_valid(&caller.0) { Ok(()) } else { Err(outlived()) }
     }
 
     /// Sends one call down the road.
@@ -193,20 +204,30 @@ impl Gate {
         }
     }
 
-    /// Suggests values for an argument, at most 100. Needs `read` on the server.
+    /// Suggests values for an argument of `server.tool`, at most 100: the server's own, or the words its schema
+    /// allows. Needs `read` on the server, and the server in the context, if there is one.
     pub async fn complete(
         &self,
         caller: &Verified,
-        server: &str,
-        tool: &str,
+        scope: &Scope,
+        (server, tool): (&str, &str),
         argument: &str,
         prefix: &str,
         door: Door,
     ) -> Result<Vec<String>, ToolError> {
         let mount = self.parts.registry.find(server)?;
-        self.may(&question(caller, Action::Read, &mount.facts, &Scope::default(), door))?;
+        self.may(&question(caller, Action::Read, &mount.facts, scope, door))?;
+        if let Some(context) = &scope.context {
+            self.parts.contexts.admit(context, &caller.0, &mount.facts.name)?;
+        }
         let Ok(running) = &mount.state else { return Ok(Vec::new()) };
-        let mut values = running.complete(tool, argument, prefix).await;
+        // A suggestion that comes late is none.
+        let suggested =
+            tokio::time::timeout(COMPLETION_PATIENCE, running.complete(tool, argument, prefix)).await;
+        let mut values = suggested.unwrap_or_default();
+        if values.is_empty() {
+            values = mount.words(tool, argument, prefix);
+        }
         values.truncate(100);
         Ok(values)
     }

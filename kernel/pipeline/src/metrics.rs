@@ -97,6 +97,18 @@ impl Metrics {
         registry.register("masked_secrets", "Secrets masked in results", self.masked.clone());
     }
 
+    /// Shows everything about a server as zero, so that an alarm can tell "never happened" from "not measured".
+    pub(crate) fn begin(&self, server: &str) {
+        self.breaker(server, 0);
+        self.running(server);
+        self.waiting(server);
+        let labels = ServerLabels { server: server.to_owned() };
+        drop(self.retries.get_or_create(&labels));
+        for result in ["hit", "miss"] {
+            drop(self.cache.get_or_create(&CacheLabels { server: server.to_owned(), result }));
+        }
+    }
+
     /// The metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
         let mut text = String::new();

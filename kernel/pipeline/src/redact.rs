@@ -67,6 +67,32 @@ pub fn mask_secrets(text: &str) -> (Cow<'_, str>, usize) {
     (Cow::Owned(both.into_owned()), masked)
 }
 
+static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
+    // `--password x`, `PGPASSWORD=x`, `api_key: "x"`, `Authorization: Basic x`, `?token=x`. The first group is
+    // kept, the rest is the secret.
+    let names =
+        r"passw(?:or)?d|passphrase|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?";
+    let value = r#"(?:"[^"]*"|'[^']*'|[^\s"'&;|<>]+)"#;
+    Regex::new(&format!(
+        r#"(?i)((?:{names})["']?\s*[=:]\s*|--[a-z-]*(?:{names})\s+|\bauthorization:\s*[a-z]+\s+|\bbasic\s+){value}"#
+    ))
+    .expect("the assignments are a valid expression")
+});
+
+/// Masks what [`mask_secrets`] finds, and values that are assigned to telling names. For records, questions
+/// and logs only: there a false hit costs a word, in a result it would damage a user's text.
+pub(crate) fn mask_for_record(text: &str) -> (Cow<'_, str>, usize) {
+    let (known, mut masked) = mask_secrets(text);
+    if !ASSIGNED.is_match(&known) {
+        return (known, masked);
+    }
+    let all = ASSIGNED.replace_all(&known, |hit: &regex::Captures<'_>| {
+        masked += 1;
+        format!("{}{MASK}", hit.get(1).map_or("", |it| it.as_str()))
+    });
+    (Cow::Owned(all.into_owned()), masked)
+}
+
 /// Whether a key names a secret: `password`, `apiKey`, `X-Auth-Token`, …
 pub(crate) fn names_a_secret(key: &str) -> bool {
     let plain: String =
@@ -102,7 +128,7 @@ fn masked(value: &Value, left: &mut usize, depth: usize) -> Value {
     }
     *left -= 1;
     match value {
-        Value::String(text) => Value::from(short(&mask_secrets(text).0)),
+        Value::String(text) => Value::from(short(&mask_for_record(text).0)),
         Value::Array(items) => {
             let mut kept = Vec::new();
             for item in items {
@@ -127,7 +153,7 @@ fn masked(value: &Value, left: &mut usize, depth: usize) -> Value {
                 } else {
                     masked(item, left, depth + 1)
                 };
-                kept.insert(short(key).into_owned(), item);
+                kept.insert(short(&mask_for_record(key).0).into_owned(), item);
             }
             Value::Object(kept)
         }
@@ -194,6 +220,28 @@ mod tests {
         assert_eq!(mask_secrets(&url).0, format!("postgres://app:{MASK}@db/x"));
         let header = format!("authorization: Bearer {}", token("", 32));
         assert_eq!(mask_secrets(&header).0, format!("authorization: Bearer {MASK}"));
+    }
+
+    #[test]
+    fn in_records_values_of_telling_names_are_masked_too() {
+        for (text, kept) in [
+            ("mysql --password hunter2 -e x", "mysql --password [masked] -e x"),
+            ("mysql --password=hunter2 -e x", "mysql --password=[masked] -e x"),
+            ("PGPASSWORD='hun ter2' psql", "PGPASSWORD=[masked] psql"),
+            ("{\"api_key\": \"k\", \"n\": 1}", "{\"api_key\": [masked], \"n\": 1}"),
+            ("curl -H 'Authorization: Basic dXNlcjpwdw=='", "curl -H 'Authorization: Basic [masked]'"),
+            (
+                "https://x.example/?a=1&access_token=abc&b=2",
+                "https://x.example/?a=1&access_token=[masked]&b=2",
+            ),
+            ("vault login --client-secret s3 && ls", "vault login --client-secret [masked] && ls"),
+        ] {
+            assert_eq!(mask_for_record(text).0, kept);
+        }
+        for text in ["git commit -m 'rotate the token'", "cat passwords.txt", "ls secrets/", "tokenizer bpe"]
+        {
+            assert_eq!(mask_for_record(text), (Cow::Borrowed(text), 0));
+        }
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use kernel::{ErrorKind, Facts, Mounted, Notices, ToolError, ToolSpec};
 use parking_lot::RwLock;
+use serde_json::Value;
 use tokio::sync::watch;
+
+use crate::redact::mask_for_record;
 
 /// One server of the catalogue: running, or known and unavailable.
 #[derive(Clone)]
@@ -47,6 +50,15 @@ impl Mount {
             .before_send()
             .hint("`core-mcp servers` shows what is missing and how to enable it")
         })
+    }
+
+    /// The words that the schema allows for an argument and that begin with `prefix`.
+    pub(crate) fn words(&self, tool: &str, argument: &str, prefix: &str) -> Vec<String> {
+        let Some(spec) = self.specs.iter().find(|spec| spec.name == tool) else { return Vec::new() };
+        let rule = &spec.input_schema["properties"][argument];
+        let allowed = rule["enum"].as_array().or_else(|| rule["items"]["enum"].as_array());
+        let words = allowed.into_iter().flatten().filter_map(Value::as_str);
+        words.filter(|word| word.starts_with(prefix)).map(str::to_owned).collect()
     }
 }
 
@@ -196,9 +208,11 @@ impl Registry {
     }
 }
 
-/// A name as sent, short and without control characters, fit for an error message.
+/// A name as sent: short, without control characters and secrets, fit for an error message or a record.
 pub(crate) fn printable(name: &str) -> String {
-    name.chars().filter(|it| !it.is_control()).take(80).collect()
+    // Masked before it is cut, so that half a secret never shows.
+    let plain: String = name.chars().filter(|it| !it.is_control()).take(1024).collect();
+    mask_for_record(&plain).0.chars().take(80).collect()
 }
 
 #[cfg(test)]

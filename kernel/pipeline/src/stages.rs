@@ -18,7 +18,7 @@ mod trace;
 
 pub(crate) use approve::Approve;
 pub(crate) use audit::Audit;
-pub(crate) use authenticate::Authenticate;
+pub(crate) use authenticate::{Authenticate, outlived};
 pub(crate) use authorize::Authorize;
 pub(crate) use breaker::Breaker;
 pub(crate) use bulkhead::Bulkhead;

@@ -47,7 +47,7 @@ pub struct LimitOverrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3600))]
     pub breaker_open_seconds: Option<u64>,
-    /// Calls per minute, principal and tool class (20, at most 120).
+    /// Calls per minute, principal and tool class (20, at most 120). Set for a tool, it counts that tool alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub rate_per_minute: Option<u32>,
@@ -107,11 +107,7 @@ pub struct Limits {
 impl Tuning {
     /// Resolves the knobs for one tool: tool over server over everything over the documents' defaults.
     pub fn limits(&self, facts: &Facts, tool: &str) -> Limits {
-        let by_tool = if self.tool.is_empty() {
-            LimitOverrides::default()
-        } else {
-            self.tool.get(&format!("{}.{tool}", facts.name)).copied().unwrap_or_default()
-        };
+        let by_tool = self.of_tool(facts, tool).unwrap_or_default();
         let by_server = self.server.get(&facts.name).copied().unwrap_or_default();
         let chosen = by_tool.or(by_server).or(self.defaults);
         Limits {
@@ -129,8 +125,17 @@ impl Tuning {
 
     /// Whether a tool takes its turns apart from its server's other tools.
     pub(crate) fn has_own_turns(&self, facts: &Facts, tool: &str) -> bool {
-        let own = |limits: &LimitOverrides| limits.semaphore.is_some() || limits.queue.is_some();
-        !self.tool.is_empty() && self.tool.get(&format!("{}.{tool}", facts.name)).is_some_and(own)
+        self.of_tool(facts, tool).is_some_and(|it| it.semaphore.is_some() || it.queue.is_some())
+    }
+
+    /// Whether a tool's calls are counted apart from those of its server's other tools.
+    pub(crate) fn has_own_rate(&self, facts: &Facts, tool: &str) -> bool {
+        self.of_tool(facts, tool).is_some_and(|it| it.rate_per_minute.is_some())
+    }
+
+    fn of_tool(&self, facts: &Facts, tool: &str) -> Option<LimitOverrides> {
+        // Most installations have none: then not even the name is put together.
+        if self.tool.is_empty() { None } else { self.tool.get(&format!("{}.{tool}", facts.name)).copied() }
     }
 
     /// The documents' *recommended* column, as `quickstart` and `config init` write it.

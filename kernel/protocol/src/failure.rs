@@ -19,7 +19,7 @@ pub fn write_failure(id: &Id, error: &ToolError, revision: Revision, server: &Im
     out.extend_from_slice(br#"{"content":["#);
     push_text(&mut out, &prose(error));
     out.extend_from_slice(br#"],"isError":true"#);
-    let meta = Map::from_iter([("core-mcp/error".to_owned(), detail(error))]);
+    let meta = Map::from_iter([("core-mcp/error".to_owned(), failure_detail(error))]);
     finish(&mut out, meta, revision, server);
     out.extend_from_slice(b"}}");
     out
@@ -37,7 +37,8 @@ fn prose(error: &ToolError) -> String {
     text
 }
 
-fn detail(error: &ToolError) -> Value {
+/// What programs read of a failure, under `core-mcp/error`: in a result's `_meta` or in an error's `data`.
+pub fn failure_detail(error: &ToolError) -> Value {
     let mut detail = json!({ "code": error.kind.code(), "message": error.message });
     let optional = [
         ("reason", error.reason.map(Value::from)),

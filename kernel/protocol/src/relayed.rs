@@ -34,7 +34,9 @@ pub fn write_relayed(
 ) -> Vec<u8> {
     let mut result = result.clone();
     let mut facts = Map::new();
-    if view.untrusted && let Some(marked) = with_caution(&result, &mut facts) {
+    if view.untrusted
+        && let Some(marked) = with_caution(&result, &mut facts)
+    {
         result = marked;
     }
     if view.masked > 0 {
@@ -122,26 +124,29 @@ mod tests {
     fn a_modern_client_is_told_what_its_revision_asks_for_and_no_more() {
         let view = RelayedView { cacheable: true, ..RelayedView::default() };
         let answer = written(r#"{"contents":[],"_meta":{"theirs":1.0}}"#, view, Revision::V2026_07_28);
-        assert!(answer.contains(r#""contents":[],"_meta":{"theirs":1.0,"io.modelcontextprotocol/serverInfo""#));
-        assert!(answer.contains(r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#), "{answer}");
-        let said = written(
-            r#"{"resultType":"task","ttlMs":5,"cacheScope":"public"}"#,
-            view,
-            Revision::V2026_07_28,
+        assert!(
+            answer.contains(r#""contents":[],"_meta":{"theirs":1.0,"io.modelcontextprotocol/serverInfo""#)
         );
+        assert!(answer.contains(r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#), "{answer}");
+        let said =
+            written(r#"{"resultType":"task","ttlMs":5,"cacheScope":"public"}"#, view, Revision::V2026_07_28);
         assert!(said.contains(r#"{"resultType":"task","ttlMs":5,"cacheScope":"public","#), "{said}");
     }
 
     #[test]
     fn what_others_wrote_is_marked_after_it_and_stays_one_line() {
         let view = RelayedView { untrusted: true, ..RelayedView::default() };
-        let answer = written("{\"content\":[\n{\"type\":\"text\",\"text\":\"a\"} ]}", view, Revision::V2025_11_25);
+        let answer =
+            written("{\"content\":[\n{\"type\":\"text\",\"text\":\"a\"} ]}", view, Revision::V2025_11_25);
         let value: Value = serde_json::from_str(&answer).unwrap();
         let marker = value["result"]["_meta"]["core-mcp/untrusted"]["marker"].as_str().unwrap();
         assert_eq!(value["result"]["content"][0]["text"], "a");
         assert!(value["result"]["content"][1]["text"].as_str().unwrap().contains(marker));
         assert!(!answer.contains('\n'));
         let empty = written(r#"{"content":[]}"#, view, Revision::V2025_11_25);
-        assert_eq!(serde_json::from_str::<Value>(&empty).unwrap()["result"]["content"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            serde_json::from_str::<Value>(&empty).unwrap()["result"]["content"].as_array().unwrap().len(),
+            1
+        );
     }
 }

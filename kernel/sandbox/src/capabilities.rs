@@ -8,7 +8,7 @@ use rustix::thread::{CapabilitySet, capabilities, clear_ambient_capability_set, 
 ///
 /// `no_new_privs` is set before this, so no later `execve` can bring a capability back.
 pub(crate) fn drop_capabilities() -> io::Result<()> {
-    // Not FOWNER or CHOWN: Landlock does not hold modes and owners, so those would reach outside.
+    // Not FOWNER or CHOWN: where mounts cannot be made, nothing else holds modes and owners outside.
     let kept = CapabilitySet::DAC_OVERRIDE;
     let mut sets = capabilities(None)?;
     sets.permitted &= kept;

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::{process::setsid, thread::set_no_new_privs};
 
-use crate::{Enforcement, SandboxPolicy, capabilities, filesystem, limits, syscalls};
+use crate::{Enforcement, SandboxPolicy, capabilities, filesystem, limits, mounts, syscalls};
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,8 @@ pub(crate) fn confine(policy: &SandboxPolicy) -> Result<Enforcement, ConfineErro
     // Before the rest: neither Landlock nor seccomp may be entered without it.
     set_no_new_privs(true).map_err(io::Error::from).map_err(step("no_new_privs"))?;
     let mut held = Enforcement::default();
+    // Before Landlock, which forbids every change of mounts.
+    held.modes = seal(policy, &mut held.reasons);
     match filesystem::apply(policy) {
         Ok(landlock) => {
             held.landlock_abi = landlock.abi;
@@ -39,12 +41,6 @@ pub(crate) fn confine(policy: &SandboxPolicy) -> Result<Enforcement, ConfineErro
         }
         Err(error) => held.reasons.push(format!("landlock: {error}")),
     }
-    // Said plainly, because nothing in Landlock covers it and root owns most of the machine.
-    if rustix::process::geteuid().is_root() {
-        held.reasons.push(
-            "as root, commands can set modes and times of root's files outside; use another user".into(),
-        );
-    }
     // After Landlock, which may have to read folders that only root's powers open.
     capabilities::drop_capabilities().map_err(step("capset"))?;
     // Last: the filter also closes calls that the steps above make.
@@ -57,4 +53,18 @@ pub(crate) fn confine(policy: &SandboxPolicy) -> Result<Enforcement, ConfineErro
     } else {
         Err(ConfineError::TooLittle(held.reasons.join("; ")))
     }
+}
+
+/// Makes everything outside the policy read-only where this user may mount; says plainly where not.
+fn seal(policy: &SandboxPolicy, reasons: &mut Vec<String>) -> bool {
+    let why = if rustix::process::geteuid().is_root() {
+        match mounts::seal(policy) {
+            Ok(()) => return true,
+            Err(error) => format!("mounts: {error}; run core-mcp as another user"),
+        }
+    } else {
+        "only root can mount".to_owned()
+    };
+    reasons.push(format!("commands can set modes and times of files outside that this user owns ({why})"));
+    false
 }

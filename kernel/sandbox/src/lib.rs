@@ -1,4 +1,4 @@
-//! Confines child processes with Landlock, seccomp, dropped capabilities and resource limits.
+//! Confines child processes with Landlock, seccomp, read-only mounts, dropped capabilities and resource limits.
 //!
 //! There is no fork hook and no unsafe code: the product's own binary is started again as a launcher
 //! (`launcher __sandbox ORDER PROGRAM ARG…`), takes away its own rights, runs the program with what is left, and
@@ -17,6 +17,7 @@ mod guardian;
 mod keeper;
 mod launcher;
 mod limits;
+mod mounts;
 mod policy;
 mod status;
 mod syscalls;

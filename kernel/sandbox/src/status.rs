@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 /// What is enforced, as measured by a confined process and not guessed from a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enforcement {
-    /// Files outside the policy cannot be opened, changed, cut or renamed. Landlock does not hold modes and
-    /// times: those of files that the same user owns can still be set.
+    /// Files outside the policy cannot be opened, changed, cut or renamed.
     pub filesystem: bool,
+    /// Modes, owners, times and attributes of files outside cannot be set. Landlock does not hold these;
+    /// read-only mounts do, which only root can make. Not counted by [`Enforcement::is_confined`].
+    pub modes: bool,
     /// Sockets the policy does not allow cannot be made.
     pub network: bool,
     /// Dangerous system calls fail: ptrace, mount, bpf, io_uring, namespaces, keys.

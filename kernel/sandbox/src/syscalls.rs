@@ -59,6 +59,32 @@ const DANGEROUS: &[i64] = &[
     // A program that leaves its group would outlive the signal that ends the group.
     libc::SYS_setsid,
     libc::SYS_setpgid,
+    // Memory, queues and semaphores that every process of the same user shares.
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_msgctl,
+    libc::SYS_msgget,
+    libc::SYS_msgrcv,
+    libc::SYS_msgsnd,
+    libc::SYS_semctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_shmget,
+];
+
+/// Fine on the calling process (`0`), denied with the number of another one: limits and priorities can stop
+/// a process as surely as a signal, and nothing else in the sandbox holds them. The second figure is the
+/// argument with the number.
+const OWN_PROCESS_ONLY: &[(i64, u8)] = &[
+    (libc::SYS_ioprio_set, 1),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_setpriority, 1),
 ];
 
 /// Every `CLONE_NEW…` flag: no namespaces, so no fresh capabilities.
@@ -71,6 +97,10 @@ const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWPID,
     libc::CLONE_NEWNET,
 ];
+
+/// The bits of a socket's type that are no flags, and the type whose messages carry addresses.
+const SOCKET_TYPE: u64 = 0xf;
+const SOCK_DGRAM: u32 = libc::SOCK_DGRAM.unsigned_abs();
 
 /// Terminal requests that type into somebody's terminal.
 const TERMINAL_INJECTION: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
@@ -93,6 +123,14 @@ fn dangerous() -> Result<BpfProgram, Error> {
     rules.insert(libc::SYS_clone, flags.collect::<Result<_, _>>()?);
     let requests = TERMINAL_INJECTION.iter().map(|request| rule(&[(1, SeccompCmpOp::Eq, *request)]));
     rules.insert(libc::SYS_ioctl, requests.collect::<Result<_, _>>()?);
+    for (number, process) in OWN_PROCESS_ONLY {
+        rules.insert(*number, vec![rule(&[(*process, SeccompCmpOp::Ne, 0)])?]);
+    }
+    // Looking at the limits of another process is fine, setting them is not. The pointer is compared whole.
+    let set = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0);
+    let other = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, 0);
+    let limits = [set, other].into_iter().collect::<Result<Vec<_>, _>>().and_then(SeccompRule::new);
+    rules.insert(libc::SYS_prlimit64, vec![limits.map_err(Error::Backend)?]);
     compile(rules, EPERM)
 }
 
@@ -106,7 +144,9 @@ fn sockets(network: bool) -> Result<BpfProgram, Error> {
     } else {
         Vec::new()
     };
-    compile(BTreeMap::from([(libc::SYS_socket, chain)]), EACCES)
+    // A pair needs no other end, but one of datagrams can send to any Unix address all the same.
+    let datagrams = rule(&[(1, SeccompCmpOp::MaskedEq(SOCKET_TYPE), u64::from(SOCK_DGRAM))])?;
+    compile(BTreeMap::from([(libc::SYS_socket, chain), (libc::SYS_socketpair, vec![datagrams])]), EACCES)
 }
 
 /// The flags of `clone3` lie in memory where a filter cannot look; `ENOSYS` makes libc use `clone`.

@@ -5,9 +5,9 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::TcpListener,
-    os::unix::{net::UnixListener, process::ExitStatusExt},
+    os::unix::{fs::MetadataExt, net::UnixListener, process::ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -130,6 +130,39 @@ fn files_outside_cannot_be_read_written_or_reached_through_links() {
 }
 
 #[test]
+fn modes_times_and_attributes_of_files_outside_cannot_be_set_by_root() {
+    let place = Place::new();
+    let held = launcher().probe();
+    // Who may not mount, as in most containers, is told so by the probe.
+    let may_mount = Command::new("unshare").args(["-m", "true"]).status().unwrap().success();
+    assert_eq!((held.modes, held.reasons.is_empty()), (may_mount, may_mount), "{held:?}");
+    if !may_mount {
+        return;
+    }
+    let before = fs::metadata(place.outside.join("secret")).unwrap();
+    for attack in [
+        "chmod 4777 $OUT/secret",
+        "chmod u+s /usr/bin/perl",
+        "perl -e 'open F, q(<), q(/usr/bin/perl) or die; chmod(04755, *F) or die'",
+        "chown 0:0 $OUT/secret",
+        "touch -d 2001-01-01 $OUT/secret",
+        "touch -d 2001-01-01 /usr/bin/perl",
+        "chmod 777 $OUT /",
+        "perl -e '$p = $ENV{OUT}; $n = q(user.x); syscall(188, $p, $n, $n, 1, 0) == 0 or die'",
+        "mount -o remount,rw /",
+        "umount -l .",
+    ] {
+        let output = place.sh(attack);
+        assert!(!output.status.success(), "{attack} worked: {}", text(&output));
+    }
+    let after = fs::metadata(place.outside.join("secret")).unwrap();
+    assert_eq!((before.mode(), before.mtime()), (after.mode(), after.mtime()));
+    let inside = "mkdir d && chmod 700 d file && touch -d 2001-01-01 file && mv file d/ && ln d/file e && stat -c %Y e";
+    assert_eq!(text(&place.sh(inside)), "978307200\n", "inside, all of it works");
+    assert_eq!(text(&place.sh("pwd")).trim_end(), place.root.to_str().unwrap());
+}
+
+#[test]
 fn a_protected_path_inside_a_writable_folder_stays_closed() {
     let place = Place::new();
     fs::create_dir_all(place.root.join("data")).unwrap();
@@ -193,7 +226,7 @@ fn dangerous_system_calls_fail_whatever_the_spelling() {
         return;
     }
     let x32 = 0x4000_0000_u64;
-    let calls: [(&str, String); 16] = [
+    let calls: [(&str, String); 27] = [
         ("ptrace", "101, 0, 0, 0, 0".into()),
         ("ptrace by its x32 number", format!("{}, 0, 0, 0, 0", x32 + 521)),
         ("socket by its x32 number", format!("{}, 2, 1, 0", x32 + 41)),
@@ -210,13 +243,34 @@ fn dangerous_system_calls_fail_whatever_the_spelling() {
         ("setsid", "112".into()),
         ("setpgid", "109, 0, 0".into()),
         ("typing into a terminal", "16, 0, 0x5412, 0".into()),
+        ("limits of the parent", "302, getppid(), 4, $z, 0".into()),
+        ("priority of the parent", "141, 0, getppid(), 5".into()),
+        ("priority of the whole user", "141, 2, $<, 5".into()),
+        ("scheduler of the parent", "144, getppid(), 3, $z".into()),
+        ("processors of the parent", "203, getppid(), 8, $z".into()),
+        ("disk priority of the parent", "251, 1, getppid(), 3 << 13".into()),
+        ("shared memory", "29, 0x1234, 4096, 01600".into()),
+        ("semaphores", "64, 0x1234, 1, 01600".into()),
+        ("message queues", "68, 0x1234, 01600".into()),
+        ("named message queues", "240, $z, 0102, 0600, 0".into()),
+        ("a pair of datagram sockets", "53, 1, 2 | 02000000, 0, $z".into()),
     ];
     for (name, call) in calls {
-        let output = place.perl(&place.policy(), &format!("$r = syscall({call}); print \"r=$r e=\", $!+0"));
+        let output = place.perl(
+            &place.policy(),
+            &format!("$z = \"\\0\" x 64; $r = syscall({call}); print \"r=$r e=\", $!+0"),
+        );
         let said = text(&output);
         let refused = ["r=-1 e=1", "r=-1 e=13", "r=-1 e=38"].contains(&said.as_str());
         assert!(refused, "{name}: {said} {:?}", output.status);
     }
+}
+
+#[test]
+fn a_program_may_still_set_its_own_limits_and_priority_and_make_a_stream_pair() {
+    let place = Place::new();
+    let script = "ulimit -n 64 && nice -n 1 perl -e 'use Socket; socketpair(A,B,PF_UNIX,SOCK_STREAM,0) or die; print q(ok)'";
+    assert_eq!(text(&place.sh(script)), "ok");
 }
 
 #[test]
@@ -334,7 +388,7 @@ fn everything_ends_with_the_process_that_wanted_it() {
     let command = launcher().command(&launch);
     let script = "order=$(printf %s \"$3\" | sed \"s/\\\"parent\\\":[0-9]*/\\\"parent\\\":$$/\"); \
         launcher=$1; shift 3; \"$launcher\" __sandbox \"$order\" \"$@\" & echo $!; wait";
-    let mut server = std::process::Command::new("/bin/sh")
+    let mut server = Command::new("/bin/sh")
         .args(["-c", script, "sh"])
         .arg(command.get_program())
         .args(command.get_args())
@@ -368,8 +422,7 @@ fn an_order_of_somebody_who_is_gone_is_not_carried_out() {
     let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
     let stale = args[1].replace(&format!("\"parent\":{}", std::process::id()), "\"parent\":1");
     assert_ne!(stale, args[1]);
-    let output =
-        std::process::Command::new(command.get_program()).args([args[0], &stale, args[2]]).output().unwrap();
+    let output = Command::new(command.get_program()).args([args[0], &stale, args[2]]).output().unwrap();
     assert_eq!(output.status.code(), Some(126));
 }
 

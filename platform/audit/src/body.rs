@@ -138,29 +138,9 @@ pub(crate) fn parse(body: &str) -> Result<AuditEntry, serde_json::Error> {
     serde_json::from_str(body)
 }
 
-/// The essentials of an event of the log itself.
+/// An event of the log itself.
 pub(crate) fn system_event(name: &str, at: i64, detail: Value) -> AuditEntry {
-    AuditEntry {
-        phase: Phase::Event,
-        call_id: kernel::CallId::random().to_string(),
-        at,
-        principal: String::new(),
-        token_id: None,
-        door: "system".into(),
-        server: "core-mcp".into(),
-        tool: name.into(),
-        effect: None,
-        context: None,
-        args: Value::Null,
-        args_digest: None,
-        resources: Vec::new(),
-        policies: Vec::new(),
-        code: None,
-        message: None,
-        duration_us: None,
-        trace_id: None,
-        detail,
-    }
+    AuditEntry { at, ..AuditEntry::event(name, detail) }
 }
 
 /// How `key: "value"` stands in a record, for searching in the bytes.

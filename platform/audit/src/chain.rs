@@ -15,7 +15,7 @@ use crate::{
     AuditError, PublicKey,
     checkpoints::{self, CheckpointFile},
     schema::MIGRATIONS,
-    sign::{Purpose, Signer},
+    sign::{self, Purpose, Signer},
 };
 
 /// SHA-256.
@@ -110,6 +110,8 @@ impl Chain {
             (None, _) => Ok(()),
         };
         same_file(&path)?;
+        // Asked before the records: another process may be writing the first one right now.
+        let has_begun = sign::has_begun(dir);
         let connection = sqlite::open(&path, MIGRATIONS)?;
         same_file(&path)?;
         let has_records: bool =
@@ -117,6 +119,9 @@ impl Chain {
         let file = CheckpointFile::new(dir);
         // Read before the end of the chain: other processes may lengthen both meanwhile.
         let signed = file.last()?.map_or(0, |it| it.seq);
+        if has_begun && !has_records && signed == 0 {
+            return Err(AuditError::Emptied);
+        }
         let signer = match earlier {
             Some(earlier) => Arc::clone(&earlier.signer),
             None => Arc::new(Signer::open(&dir.keys().join("audit.key"), !has_records && signed == 0)?),

@@ -26,7 +26,7 @@ pub enum AuditError {
     /// The database is older than what was signed outside it.
     #[error(
         "audit.db ends at record {found} but audit/checkpoints.jsonl vouches for record {signed}: it was \
-         replaced by an older copy; restore the newer one, or move both aside to begin a new log"
+         replaced by an older copy; restore the newer one, or move both and keys/audit.begun aside to begin a new log"
     )]
     RolledBack {
         /// Last record in the database.
@@ -34,6 +34,12 @@ pub enum AuditError {
         /// Last record that was signed.
         signed: i64,
     },
+    /// There is nothing where records were.
+    #[error(
+        "audit.db and audit/checkpoints.jsonl are empty or gone, but keys/audit.begun says that this log held \
+         records; restore them from a backup, or move keys/audit.begun aside to begin a new log"
+    )]
+    Emptied,
     /// The database file was moved or deleted under us.
     #[error("audit.db was moved or deleted while in use; put it back, or restart")]
     Moved,
@@ -76,6 +82,7 @@ impl AuditError {
                 _ => "the file cannot be written",
             },
             Self::Broken { .. } => "the chain is broken; run `core-mcp audit verify`",
+            Self::Emptied => "the file was emptied",
             Self::RolledBack { .. } => "the file was replaced by an older copy",
             Self::Moved => "the file was moved or deleted",
             Self::Key(_) => "the signing key does not fit",

@@ -22,6 +22,7 @@ use crate::{
     AuditError, PublicKey, body,
     chain::{Chain, ChainOptions, Checkpoint},
     process::{self, Process},
+    sign,
     writer::{Entry, Job, Role, Shared, Writer},
 };
 
@@ -104,6 +105,7 @@ impl AuditLog {
         let mut chain = Chain::open(dir, options.chain(), None)?;
         let public_key = chain.public_key();
         begin(&mut chain, &public_key, &options.clock)?;
+        sign::note_begin(dir, &public_key)?;
         let recovered = process::recover(&mut chain, dir, &options.clock)?;
         if recovered > 0 {
             tracing::warn!(

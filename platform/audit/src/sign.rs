@@ -1,12 +1,12 @@
 //! Signatures over points of the chain.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::{
     rand::SystemRandom,
     signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
-use store::private_file;
+use store::{DataDir, private_file};
 
 use crate::{AuditError, chain::Tail};
 
@@ -33,6 +33,24 @@ impl Purpose {
     }
 }
 
+/// Beside the key, so that a log that is removed whole, checkpoints included, does not pass for a new one.
+fn begun(dir: &DataDir) -> PathBuf {
+    dir.keys().join("audit.begun")
+}
+
+/// Whether the log of this directory has ever held a record.
+pub(crate) fn has_begun(dir: &DataDir) -> bool {
+    begun(dir).exists()
+}
+
+/// Notes that the log holds a record now.
+pub(crate) fn note_begin(dir: &DataDir, key: &PublicKey) -> Result<(), AuditError> {
+    if !has_begun(dir) {
+        private_file::create_once(&begun(dir), key.to_hex().as_bytes())?;
+    }
+    Ok(())
+}
+
 /// Holds the private key. Has no `Debug`, so that it cannot slip into a log.
 pub(crate) struct Signer(Ed25519KeyPair);
 
@@ -41,8 +59,8 @@ impl Signer {
     pub(crate) fn open(path: &Path, may_create: bool) -> Result<Self, AuditError> {
         if !may_create && !path.exists() {
             return Err(AuditError::Key(
-                "is missing although audit.db holds records; restore it from a backup, or move audit.db and \
-                 audit/ aside to begin a new log",
+                "is missing although audit.db holds records; restore it from a backup, or move audit.db, \
+                 audit/ and keys/audit.begun aside to begin a new log",
             ));
         }
         let fresh = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())

@@ -10,7 +10,7 @@ use crate::{
     AuditError, PublicKey,
     chain::Tail,
     checkpoints::{self, CheckpointFile, Lines},
-    sign::{Purpose, Signer},
+    sign::{self, Purpose, Signer},
 };
 
 use self::marks::Marks;
@@ -33,6 +33,8 @@ pub struct VerifySources {
     pub checkpoints: PathBuf,
     /// The key that signed it.
     pub public_key: PublicKey,
+    /// Whether the log has ever held a record; then an empty one was emptied.
+    pub has_begun: bool,
 }
 
 impl VerifySources {
@@ -40,7 +42,8 @@ impl VerifySources {
     /// forge both: pass a key that was kept elsewhere when that matters.
     pub fn of(dir: &DataDir) -> Result<Self, AuditError> {
         let public_key = Signer::open(&dir.keys().join("audit.key"), false)?.public();
-        Ok(Self { database: dir.audit_db(), checkpoints: checkpoints::path_in(dir), public_key })
+        let (database, checkpoints) = (dir.audit_db(), checkpoints::path_in(dir));
+        Ok(Self { database, checkpoints, public_key, has_begun: sign::has_begun(dir) })
     }
 }
 
@@ -104,7 +107,8 @@ pub fn verify(
     let connection = sqlite::open_read_only(&sources.database)?;
     connection.execute_batch("BEGIN")?;
     let file = CheckpointFile::at(&sources.checkpoints);
-    let mut walk = Walk { connection: &connection, file, key: sources.public_key, records: 0 };
+    let (key, has_begun) = (sources.public_key, sources.has_begun);
+    let mut walk = Walk { connection: &connection, file, key, has_begun, records: 0 };
     let verdict = match walk.run(lines, &mut progress) {
         Err(AuditError::Sqlite(error)) if is_damage(&error) => {
             let seq = i64::try_from(walk.records).unwrap_or(i64::MAX).saturating_add(1);
@@ -131,6 +135,7 @@ struct Walk<'c> {
     connection: &'c Connection,
     file: CheckpointFile,
     key: PublicKey,
+    has_begun: bool,
     records: u64,
 }
 
@@ -234,6 +239,9 @@ impl Walk<'_> {
             return match (beyond, tail.seq) {
                 (Some(seq), _) => {
                     fault(next, FaultKind::Truncated, format!("a checkpoint vouches for record {seq}"))
+                }
+                (None, 0) if self.has_begun => {
+                    fault(next, FaultKind::Truncated, "the log held records and is empty now")
                 }
                 (None, 0) => Ok(Ok(())),
                 (None, seq) => {

@@ -14,6 +14,8 @@ use crate::{Clock, StoreError, contexts::is_admin, error::state_error, random, s
 const OPEN_MAX: i64 = 50;
 /// How long a decided or expired request can still be listed.
 const KEPT_SECONDS: i64 = 86_400;
+/// Ended requests of one principal that are kept meanwhile: a client that always says no fills nothing.
+const ENDED_MAX: i64 = 200;
 /// Longest listing.
 const LIST_MAX: i64 = 500;
 
@@ -74,7 +76,7 @@ impl ApprovalStore {
         Ok(Self { connection: Mutex::new(sqlite::open(path, MIGRATIONS)?), options })
     }
 
-    /// Requests `who` may see, newest first: their own; whoever may decide sees everybody's.
+    /// Requests `who` may see, what waits first, then newest first: their own; whoever may decide sees everybody's.
     pub fn list(&self, who: &Principal) -> Result<Vec<ApprovalInfo>, ToolError> {
         let now = self.now();
         let connection = self.connection.lock();
@@ -82,11 +84,12 @@ impl ApprovalStore {
             .prepare_cached(
                 "SELECT id, principal, tool, question, reason, state, opened_at, expires_at,
                         decided_by, decided_via
-                 FROM approvals WHERE ?1 OR principal = ?2 ORDER BY opened_at DESC, id LIMIT ?3",
+                 FROM approvals WHERE ?1 OR principal = ?2
+                 ORDER BY state = 'open' AND expires_at > ?3 DESC, opened_at DESC, id LIMIT ?4",
             )
             .map_err(state_error)?;
         let rows = rows
-            .query_map((is_approver(who), &who.id, LIST_MAX), |row| info(row, now))
+            .query_map((is_approver(who), &who.id, now, LIST_MAX), |row| info(row, now))
             .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>);
         rows.map_err(state_error)
     }
@@ -139,6 +142,7 @@ impl Approvals for ApprovalStore {
             question: request.question.clone(),
             expires_at: self.end(now),
         };
+        forget_ended(&work, &request.principal, now).map_err(state_error)?;
         work.prepare_cached(
             "INSERT INTO approvals
                (id, principal, digest, tool, question, reason, opened_at, expires_at, state)
@@ -201,6 +205,18 @@ impl Approvals for ApprovalStore {
         .map_err(state_error)?;
         work.commit().map_err(state_error)
     }
+}
+
+fn forget_ended(connection: &Connection, principal: &str, now: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM approvals WHERE id IN (
+               SELECT id FROM approvals
+               WHERE principal = ?1 AND NOT (state IN ('open', 'granted') AND expires_at > ?2)
+               ORDER BY opened_at DESC, id LIMIT -1 OFFSET ?3)",
+        )?
+        .execute((principal, now, ENDED_MAX))
+        .map(drop)
 }
 
 fn open_ticket(

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use kernel::Raw;
 use parking_lot::Mutex;
 use pipeline::{Door, Scope, Verified};
-use kernel::Raw;
 use protocol::{Fault, Id, Message, Params, Revision, read_message, write_result};
 use serde_json::value::RawValue;
 use tokio::{
@@ -28,8 +28,8 @@ const OUTBOX_LINES_MAX: usize = 256;
 /// Requests and subscriptions at the same time.
 const TASKS_MAX: usize = 128;
 
-/// A stdio client cannot change its token, so a subscription has nothing to ask for.
-const CHECK_EVERY: Duration = Duration::from_secs(3600);
+/// How often a quiet subscription asks whether its token still is good. Before each message it asks anyway.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
 
 /// The knobs of the stdio door.
 #[derive(Clone, Copy, Debug)]
@@ -263,8 +263,10 @@ impl StdioServer {
     fn announce(&self, session: Arc<Session>) {
         let listener = self.listener(session.revision, Some(Arc::clone(&session)));
         let (outbox, ended) = (self.outbox.clone(), self.session.ended.clone());
+        let (gate, caller) = (Arc::clone(&self.wire.gate), self.caller.clone());
         self.tasks.spawn(async move {
-            watch(listener, Watch::Legacy(session), outbox, ended, CHECK_EVERY, || true).await
+            let still_good = move || gate.confirm(&caller).is_ok();
+            watch(listener, Watch::Legacy(session), outbox, ended, CHECK_EVERY, still_good).await
         });
     }
 
@@ -295,7 +297,8 @@ impl StdioServer {
         let (server, session_ended) = (Arc::clone(self), self.session.ended.clone());
         self.tasks.spawn(async move {
             let listener = server.listener(Revision::V2026_07_28, None);
-            let last = watch(listener, subject, server.outbox.clone(), ended, CHECK_EVERY, || true).await;
+            let still_good = || server.wire.gate.confirm(&server.caller).is_ok();
+            let last = watch(listener, subject, server.outbox.clone(), ended, CHECK_EVERY, still_good).await;
             drop(running);
             // A client that cancels hears nothing more; one that we leave is told.
             if session_ended.is_cancelled()

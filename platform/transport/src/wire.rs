@@ -39,9 +39,9 @@ mod talk;
 mod tasks;
 
 pub(crate) use listen::{Listener, Watch, watch};
-pub(crate) use talk::reply_of;
 pub(crate) use session::{Opened, Session};
 pub(crate) use sessions::Sessions;
+pub(crate) use talk::reply_of;
 
 /// Messages we may queue for one stream before progress is dropped.
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 64;
@@ -154,6 +154,10 @@ impl Wire {
         exchange: Exchange,
     ) -> Result<Work, Fault> {
         let revision = exchange.revision;
+        if method != "tools/call" {
+            // A pipe stays open for days; its token may have ended meanwhile.
+            self.gate.confirm(&exchange.caller).map_err(|error| listing::refused(&error))?;
+        }
         let result = match (method, revision.is_modern()) {
             ("tools/call", _) => return self.call_tool(id, params, exchange).map(Work::Later),
             ("tools/list", _) => {
@@ -199,13 +203,28 @@ fn later(later: Result<Later, Fault>) -> Result<Work, Fault> {
 fn is_core(method: &str) -> bool {
     let group = method.split_once('/').map_or(method, |(group, _)| group);
     let groups = [
-        "completion", "elicitation", "initialize", "logging", "notifications", "ping", "prompts", "roots", "rpc",
-        "sampling", "server", "subscriptions", "tasks", "tools",
+        "completion",
+        "elicitation",
+        "initialize",
+        "logging",
+        "notifications",
+        "ping",
+        "prompts",
+        "roots",
+        "rpc",
+        "sampling",
+        "server",
+        "subscriptions",
+        "tasks",
+        "tools",
     ];
     groups.contains(&group)
         || matches!(
             method,
-            "resources/list" | "resources/read" | "resources/subscribe" | "resources/unsubscribe"
+            "resources/list"
+                | "resources/read"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
                 | "resources/templates/list"
         )
 }

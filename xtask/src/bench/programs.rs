@@ -14,18 +14,26 @@ use super::{
 };
 use crate::{shell::Command, workspace::Places};
 
-/// One call at a time over stdio: ours with the whole road behind it, a fastmcp server with nothing.
+/// The road alone, in one process with 32 callers; then one call at a time over stdio: ours with the whole road behind
+/// it, a fastmcp server with nothing.
 pub(super) fn pipeline(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
     let ours = OurServer::prepare(places)?;
     let folder = ours.target.to_string_lossy().into_owned();
+    let road = Command::new(example(places, "core-mcp", "pipeline_bench")?);
     Ok(vec![
+        Box::new(Part {
+            label: "road in process".into(),
+            part: "road",
+            command: Some(road),
+            run: Rc::default(),
+        }),
         Box::new(Calls {
-            label: "core-mcp".into(),
+            label: "core-mcp stdio".into(),
             command: ours.command(&["stdio"]),
             call: json!({ "name": OURS.0, "arguments": { OURS.1: folder } }),
         }),
         Box::new(Calls {
-            label: "fastmcp".into(),
+            label: "fastmcp stdio".into(),
             command: session::fastmcp(places)?,
             call: json!({ "name": "echo", "arguments": { "message": "hi" } }),
         }),

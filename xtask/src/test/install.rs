@@ -22,6 +22,7 @@ pub(super) fn all(places: &Places) -> anyhow::Result<()> {
     fs::create_dir_all(&places.cache).context("the cache cannot be made")?;
     twice("Debian packages", || debian(DEBIAN))?;
     twice("cargo-nextest", || nextest(places))?;
+    twice("cargo-fuzz", || fuzz(places))?;
     twice("Python packages", || python(places))?;
     twice("npm packages", || node(places))
 }
@@ -59,6 +60,15 @@ fn nextest(places: &Places) -> anyhow::Result<()> {
         return Ok(());
     }
     places.command("cargo").args(["install", "cargo-nextest", "--locked", "--version", "0.9.143"]).run()
+}
+
+/// Only where there is the nightly toolchain that it needs.
+fn fuzz(places: &Places) -> anyhow::Result<()> {
+    let nightly = |args: &[&str]| places.command("cargo").args(["+nightly"]).args(args).works();
+    if !nightly(&["--version"]) || nightly(&["fuzz", "--version"]) {
+        return Ok(());
+    }
+    places.command("cargo").args(["install", "cargo-fuzz", "--locked", "--version", "0.13.2"]).run()
 }
 
 /// A virtual environment with exactly the locked packages.

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  core-mcp context create deploy-42 --server security-scanner\n  \
     core-mcp context enable deploy-42 desktop-commander\n  \
-    core-mcp call security-scanner.npm_audit package_json_path=package.json --context deploy-42\n  \
+    core-mcp call security-scanner.file_security_scan file_path=. --context deploy-42\n  \
     core-mcp context show deploy-42")]
 pub(crate) struct Context {
     #[command(subcommand)]

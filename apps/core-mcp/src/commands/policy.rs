@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  core-mcp policy check\n  \
     core-mcp policy explain --principal alice --tool desktop-commander.write_file --resource file:/srv/main.rs\n  \
-    core-mcp policy explain --role viewer --tool security-scanner.npm_audit\n  \
+    core-mcp policy explain --role viewer --tool security-scanner.file_security_scan\n  \
     core-mcp policy explain --role viewer --tool security-scanner --action read\n  core-mcp policy test\n\n\
     A running server picks up changed policies within two seconds; a set with errors is refused and the old one stays.")]
 pub(crate) struct Policy {
@@ -196,7 +196,7 @@ fn effect_of(mount: &Mount, tool: &str) -> Result<Option<Effect>, Failure> {
         let failure = Failure::usage(format!("`{}` has no tool `{tool}`", mount.facts.name));
         match crate::config::nearest(tool, names) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure,
+            None => failure.hint(format!("`core-mcp tools {}` lists them", mount.facts.name)),
         }
     })
 }

@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     logging,
     output::write_out,
-    platform::{Mounts, Platform, RunningLock, wire},
+    platform::{Mounts, Platform, RunningLock, connections_that_fit, wire},
 };
 
 mod changes;
@@ -107,6 +107,7 @@ async fn bind(platform: &Platform) -> Result<HttpServer, Failure> {
     config.allowed_hosts.clone_from(&section.allowed_hosts);
     config.allowed_origins.clone_from(&section.allowed_origins);
     config.shutdown_grace = DRAIN;
+    config.max_connections = connections_that_fit(config.max_connections);
     let wire = wire(platform)?;
     HttpServer::bind(wire, config).await.map_err(|error| {
         Failure::local(format!("{address} cannot be used"), error)

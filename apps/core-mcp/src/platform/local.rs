@@ -7,11 +7,11 @@ use identity::{ADMIN_ROLE, IdentityError, IdentityStore};
 use kernel::{Principal, PrincipalKind, ToolError};
 use pipeline::{
     Door, Mount, Registry,
-    seams::{AuditEntry, Journal},
+    seams::{AuditEntry, Journal, JournalError},
 };
 use policy::{Manifest, PolicyEngine};
 use serde_json::{Value, json};
-use store::DataDir;
+use store::{Clock, DataDir};
 
 use super::{manifest, refused_policies};
 use crate::{app::App, failure::Failure};
@@ -28,7 +28,7 @@ impl Local {
     /// Opens an existing data directory.
     pub(crate) fn open(app: &App) -> Result<Self, Failure> {
         let data = super::open_data(&app.existing_data_root()?)?;
-        let identity = IdentityStore::open(&data).map_err(ToolError::from)?;
+        let identity = IdentityStore::open(&data).map_err(super::no_identity)?;
         Ok(Self { data, identity })
     }
 
@@ -47,8 +47,8 @@ impl Local {
         }
     }
 
-    /// Makes one change and records it. Without a journal nothing is changed; a refused change is
-    /// recorded too.
+    /// Makes one change and records it, before (`started`) and after. What cannot be recorded is not changed; a
+    /// refused change is recorded too.
     pub(crate) async fn change<T>(
         &self,
         event: &str,
@@ -67,18 +67,25 @@ impl Local {
     ) -> Result<T, Failure> {
         let options = AuditOptions { durability: Durability::Sync, ..AuditOptions::default() };
         let journal = Arc::new(AuditLog::open(&self.data, options).map_err(super::no_journal)?);
-        let done = change.await;
-        let mut entry = AuditEntry::event(event, detail);
-        entry.principal = Self::operator_name();
-        entry.door = Door::Cli.as_str().into();
-        entry.code = Some(done.as_ref().err().map_or("ok", |error| error.kind.code()).into());
-        entry.message = done.as_ref().err().map(|error| error.message.clone());
-        let kept = match journal.append(entry) {
-            Ok(durable) => durable.await,
-            Err(error) => Err(error),
+        let entry = AuditEntry {
+            principal: Self::operator_name(),
+            door: Door::Cli.as_str().into(),
+            code: Some("started".into()),
+            ..AuditEntry::event(event, detail)
         };
+        keep(&journal, entry.clone()).await.map_err(|error| super::no_journal(error.reason))?;
+        let done = change.await;
+        let after = AuditEntry {
+            at: Clock::system().now_us(),
+            code: Some(done.as_ref().err().map_or("ok", |error| error.kind.code()).into()),
+            message: done.as_ref().err().map(|error| error.message.clone()),
+            ..entry
+        };
+        let kept = keep(&journal, after).await;
         super::close_journal(journal).await?;
-        kept.map_err(|error| Failure::local("the change was made but could not be recorded", error))?;
+        kept.map_err(|error| {
+            Failure::local("the change was made but how it ended could not be recorded", error)
+        })?;
         Ok(done?)
     }
 
@@ -104,6 +111,11 @@ impl Local {
         let opened = PolicyEngine::open(self.data.policies(), self.manifest()?);
         opened.map(|(engine, _)| engine).map_err(refused_policies)
     }
+}
+
+/// Writes one record and waits until it is on the disk.
+async fn keep(journal: &AuditLog, entry: AuditEntry) -> Result<(), JournalError> {
+    journal.append(entry)?.await
 }
 
 /// The detail of an event about one principal.

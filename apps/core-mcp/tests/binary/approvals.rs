@@ -66,8 +66,8 @@ fn decisions_are_in_the_audit_log() {
     let words = ["call", "desktop-commander.write_file", &path, "content=x", "--output", "json"];
     let ticket = made.run_as(&token, &words).error()["approval"]["id"].as_str().unwrap().to_owned();
     made.run(&["approval", "approve", &ticket]).done();
-    let found =
-        made.run(&["audit", "search", "--tool", "approval.decided", "--output", "json"]).done().json();
+    let search = ["audit", "search", "--tool", "approval.decided", "--code", "ok", "--output", "json"];
+    let found = made.run(&search).done().json();
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
     assert_eq!(found[0]["detail"]["by"], "admin", "{found}");
 }

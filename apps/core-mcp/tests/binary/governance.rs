@@ -71,6 +71,11 @@ fn every_change_is_recorded_and_the_log_verifies() {
     for event in ["user.created", "token.created", "role.granted", "user.deleted", "user.disabled"] {
         assert!(events.contains(&event), "{event} is not in {events:?}");
     }
+    let codes = |event: &str| {
+        let of_event = found.as_array().unwrap().iter().filter(|it| it["tool"] == event);
+        of_event.map(|it| it["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("role.granted"), ["ok", "started"], "newest first: recorded before and after");
     let refused = found.as_array().unwrap().iter().find(|it| it["tool"] == "user.disabled").unwrap();
     assert_eq!(refused["code"], "validation_failed", "a refused change is recorded as such");
     assert!(refused["principal"].as_str().is_some_and(|it| it.starts_with("local:uid-")), "{refused}");

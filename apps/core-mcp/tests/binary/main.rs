@@ -4,6 +4,7 @@
 mod approvals;
 mod calls;
 mod configuration;
+mod damage;
 mod governance;
 mod installation;
 mod quickstart;

@@ -58,6 +58,8 @@ fn over_http_a_call_fails_with_the_same_codes() {
     };
     let read = "desktop-commander.read_file";
     check("", &[read, "file_path=hello.txt"], 3, "authentication_failed");
+    check(&made.token, &["desktop-commander.no_such_tool"], 1, "not_found");
+    check(&made.token, &["no-such-server.tool"], 1, "not_found");
     check("wrong-token", &[read, "file_path=hello.txt"], 3, "authentication_failed");
     let write = format!("file_path={}", made.work().join("new.txt").display());
     check(&viewer, &["desktop-commander.write_file", &write, "content=x"], 4, "permission_denied");

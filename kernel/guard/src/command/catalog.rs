@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    refuse::program,
+    refuse::{not_found, program},
     rules::{self, Program},
 };
 use crate::{Refusal, path::Roots};
@@ -97,7 +97,11 @@ impl Catalog {
         let name = word.rsplit('/').next().unwrap_or_default();
         let rule = self.rule_for(name).ok_or_else(|| self.not_allowed(word, name))?;
         let Some(found) = self.locate(name, roots) else {
-            return Err(program(word, "it is allowed but not installed in the operator's search path"));
+            return Err(if self.path.iter().any(|folder| folder.join(name).exists()) {
+                program(word, "the file of that name lies beneath a root, where callers could change it")
+            } else {
+                not_found(word, &self.search_path())
+            });
         };
         if word.contains('/') && !(word.starts_with('/') && is_same_file(Path::new(word), &found)) {
             return Err(program(
@@ -121,7 +125,7 @@ impl Catalog {
         }
         program(
             word,
-            "see `get_policy` for the programs that are; the operator can add one to `exec.programs`",
+            "see `get_policy` for the programs that are; the operator can add one with `servers.desktop-commander.exec.programs`",
         )
     }
 

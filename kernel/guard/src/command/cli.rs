@@ -167,7 +167,7 @@ impl Cli {
 
     fn takes_value(&self, name: &str) -> bool {
         [self.text, self.read, self.write].into_iter().flatten().any(|flag| *flag == name)
-            || (name.len() > 3
+            || (name.len() > 2
                 && name.starts_with("--")
                 && [self.read, self.write].into_iter().flatten().any(|flag| flag.starts_with(name)))
     }
@@ -175,5 +175,5 @@ impl Cli {
 
 /// Whether an option as written is `flag`, or an abbreviation that GNU programs take for it.
 pub(super) fn stands_for(written: &str, flag: &str) -> bool {
-    written == flag || (written.starts_with("--") && written.len() > 3 && flag.starts_with(written))
+    written == flag || (written.starts_with("--") && written.len() > 2 && flag.starts_with(written))
 }

@@ -50,7 +50,7 @@ impl Judge {
     /// not absolute. Looks at the file system (patterns, links), starts nothing.
     ///
     /// # Errors
-    /// `PROGRAM_NOT_ALLOWED`, `ARG_REFUSED`, `ENV_REFUSED`, `SHELL_SYNTAX`, `TOO_LARGE`, and the codes of
+    /// `PROGRAM_NOT_ALLOWED`, `PROGRAM_NOT_FOUND`, `ARG_REFUSED`, `ENV_REFUSED`, `SHELL_SYNTAX`, `TOO_LARGE`, and the codes of
     /// [`Roots::check`] for paths.
     pub fn judge(&self, line: &CommandLine, cwd: &str) -> Result<Plan, Refusal> {
         let cwd = self.roots.check("working_directory", None, cwd, Access::Read)?;

@@ -26,6 +26,21 @@ pub(super) fn program(name: &str, fix: impl Into<String>) -> Refusal {
     Refusal::new("PROGRAM_NOT_ALLOWED", FIELD, format!("the program `{}` is not allowed", shown(name)), fix)
 }
 
+/// Allowed, but there is no such file where programs are looked for.
+pub(super) fn not_found(name: &str, search_path: &str) -> Refusal {
+    Refusal::new(
+        "PROGRAM_NOT_FOUND",
+        FIELD,
+        format!(
+            "the program `{}` is allowed but not installed in {}",
+            shown(name),
+            search_path.replace(':', ", ")
+        ),
+        "install it there; or the operator names its folder in `servers.desktop-commander.exec.search_path` and, when it \
+         needs more than that folder, in `exec.read_dirs`",
+    )
+}
+
 pub(super) fn environment(name: &str) -> Refusal {
     Refusal::new(
         "ENV_REFUSED",

@@ -10,6 +10,8 @@ mod files;
 mod find;
 mod git;
 mod git_config;
+mod git_config_file;
+mod git_settings;
 mod git_url;
 mod interpreters;
 mod sed;

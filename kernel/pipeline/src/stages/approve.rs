@@ -26,19 +26,36 @@ impl Approve {
         Self { approvals }
     }
 
+    /// Approvals wait for the disk, and for other processes that write: not on a thread that serves calls.
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Approvals) -> Result<T, ToolError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        let approvals = Arc::clone(&self.approvals);
+        let done = tokio::task::spawn_blocking(move || work(approvals.as_ref())).await;
+        done.unwrap_or_else(|error| Err(ToolError::wrap(ErrorKind::Internal, error)))
+    }
+
+    /// Uses up a grant given earlier.
+    async fn consume(&self, principal: &str, digest: &str) -> Result<bool, ToolError> {
+        let (principal, digest) = (principal.to_owned(), digest.to_owned());
+        self.off_thread(move |approvals| approvals.consume(&principal, &digest)).await
+    }
+
     async fn obtain(&self, call: &Call, reason: &str) -> Result<(), ToolError> {
         let (tool, principal) = (call.spec()?.qualified_name(), &call.request.caller.0.id);
         let digest = digest_hex(format!("{tool}\0{}", call.args_digest).as_bytes());
-        if self.approvals.consume(principal, &digest)? {
+        if self.consume(principal, &digest).await? {
             return Ok(());
         }
-        let ticket = self.approvals.open(ApprovalRequest {
+        let request = ApprovalRequest {
             principal: principal.clone(),
             tool: tool.clone(),
             digest: digest.clone(),
             question: format!("{principal} wants to call {tool}\n{}", describe_arguments(&call.request.args)),
             reason: reason.to_owned(),
-        })?;
+        };
+        let ticket = self.off_thread(move |approvals| approvals.open(request)).await?;
         let (answer, via) = match (&call.request.approval, &call.request.asker) {
             // Only an answer to this very ticket counts; anything else is asked anew.
             (Some(reply), _) if reply.id == ticket.id => {
@@ -56,8 +73,9 @@ impl Approve {
         if answer == Question::Impossible {
             return Err(pending(ticket, &tool, reason));
         }
-        self.approvals.decide(&ticket.id, answer == Question::Granted, &call.request.caller.0, via)?;
-        if answer == Question::Granted && self.approvals.consume(principal, &digest)? {
+        let (granted, by) = (answer == Question::Granted, Arc::clone(&call.request.caller.0));
+        self.off_thread(move |approvals| approvals.decide(&ticket.id, granted, &by, via)).await?;
+        if granted && self.consume(principal, &digest).await? {
             return Ok(());
         }
         Err(ToolError::new(ErrorKind::PermissionDenied, format!("a human declined the call of {tool}"))

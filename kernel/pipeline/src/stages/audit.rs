@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::{
     Call, Next, Outcome, Record, Stage,
-    redact::mask_arguments,
+    redact::{mask_arguments, mask_for_record},
+    registry::printable,
     seams::{AuditEntry, Durable, Journal, JournalError, Phase},
 };
 
@@ -76,7 +77,7 @@ fn entry(call: &Call, phase: Phase) -> AuditEntry {
         server: record.server.clone(),
         tool: record.tool.clone(),
         effect: None,
-        context: call.request.context_id.clone(),
+        context: call.request.context_id.as_deref().map(printable),
         args: Value::Null,
         args_digest: None,
         resources: Vec::new(),
@@ -113,7 +114,10 @@ impl Line {
     fn write(&mut self, outcome: &Outcome) -> Result<Durable, JournalError> {
         match outcome {
             Ok(_) => self.finish("ok", None),
-            Err(error) => self.finish(error.kind.code(), Some(error.message.clone())),
+            // Refusals from outside `shape` may quote what the caller sent.
+            Err(error) => {
+                self.finish(error.kind.code(), Some(mask_for_record(&error.message).0.into_owned()))
+            }
         }
     }
 

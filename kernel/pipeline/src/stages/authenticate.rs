@@ -18,6 +18,12 @@ impl Authenticate {
     }
 }
 
+/// The caller was good once.
+pub(crate) fn outlived() -> ToolError {
+    ToolError::new(ErrorKind::AuthenticationFailed, "the token is no longer valid")
+        .hint("make a new one with `core-mcp token create`")
+}
+
 #[async_trait]
 impl Stage for Authenticate {
     fn name(&self) -> &'static str {
@@ -26,8 +32,7 @@ impl Stage for Authenticate {
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
         if !self.identity.still_valid(&call.request.caller.0) {
-            return Err(ToolError::new(ErrorKind::AuthenticationFailed, "the token is no longer valid")
-                .hint("make a new one with `core-mcp token create`"));
+            return Err(outlived());
         }
         next.run(call).await
     }

@@ -38,6 +38,8 @@ enum State {
 struct Circuit {
     state: State,
     relapses: u32,
+    /// Grows with every transition: a call that began before the last one says nothing about what is now.
+    epoch: u64,
 }
 
 /// What a transition is called in events and metrics.
@@ -50,7 +52,13 @@ enum Moved {
 
 impl Circuit {
     fn new() -> Self {
-        Self { state: State::Closed { failures: 0 }, relapses: 0 }
+        Self { state: State::Closed { failures: 0 }, relapses: 0, epoch: 0 }
+    }
+
+    /// Moves on, and leaves the calls that began before behind.
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.epoch += 1;
     }
 
     /// May one more call pass? `Err` says how long to wait.
@@ -59,7 +67,7 @@ impl Circuit {
             State::Closed { .. } => Ok(None),
             State::Open { until } if now < *until => Err(*until - now),
             State::Open { .. } => {
-                self.state = State::HalfOpen { admitted: 1, running: 1 };
+                self.enter(State::HalfOpen { admitted: 1, running: 1 });
                 Ok(Some(Moved::HalfOpened))
             }
             State::HalfOpen { admitted, running } if *running < *admitted => {
@@ -89,7 +97,8 @@ impl Circuit {
                 *running = running.saturating_sub(1);
                 *admitted *= 2;
                 (*admitted > FULLY_RECOVERED).then(|| {
-                    *self = Self::new();
+                    self.relapses = 0;
+                    self.enter(State::Closed { failures: 0 });
                     Moved::Closed
                 })
             }
@@ -103,7 +112,7 @@ impl Circuit {
 
     fn open(&mut self, limits: &Limits, now: Instant) -> Moved {
         let factor = 2_u32.pow(self.relapses).min(BACKOFF_MAX);
-        self.state = State::Open { until: now + limits.breaker_open * factor };
+        self.enter(State::Open { until: now + limits.breaker_open * factor });
         Moved::Opened
     }
 }
@@ -138,12 +147,15 @@ impl Stage for Breaker {
         let facts = Arc::clone(call.facts()?);
         let limits = self.knobs.read().limits(&facts, &call.spec()?.name);
         let (server, circuit) = (facts.name.as_str(), self.circuits.of(&facts.name));
-        let admitted = circuit.lock().admit(Instant::now());
+        let (admitted, epoch) = {
+            let mut circuit = circuit.lock();
+            (circuit.admit(Instant::now()), circuit.epoch)
+        };
         match admitted {
             Ok(moved) => moved.into_iter().for_each(|moved| self.publish(server, moved)),
             Err(wait) => return Err(open(server, wait)),
         }
-        let mut report = Report { breaker: self, circuit: &circuit, server, limits, healthy: None };
+        let mut report = Report { breaker: self, circuit: &circuit, epoch, server, limits, healthy: None };
         let outcome = next.run(call).await;
         report.healthy = verdict(&outcome);
         outcome
@@ -177,6 +189,8 @@ fn open(server: &str, wait: Duration) -> ToolError {
 struct Report<'a> {
     breaker: &'a Breaker,
     circuit: &'a Mutex<Circuit>,
+    /// The circuit's when the call was admitted.
+    epoch: u64,
     server: &'a str,
     limits: Limits,
     healthy: Option<bool>,
@@ -184,7 +198,13 @@ struct Report<'a> {
 
 impl Drop for Report<'_> {
     fn drop(&mut self) {
-        let moved = self.circuit.lock().report(self.healthy, &self.limits, Instant::now());
+        let moved = {
+            let mut circuit = self.circuit.lock();
+            if circuit.epoch != self.epoch {
+                return;
+            }
+            circuit.report(self.healthy, &self.limits, Instant::now())
+        };
         if let Some(moved) = moved {
             self.breaker.publish(self.server, moved);
         }

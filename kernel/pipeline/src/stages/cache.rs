@@ -1,22 +1,25 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use kernel::Caching;
+use kernel::{Caching, ErrorKind, ToolError};
 use moka::{Expiry, future::Cache as Store};
+use parking_lot::Mutex;
 
 use crate::{
-    Answer, Call, Metrics, Next, Outcome, Registry, Stage, metrics::CacheResult, per_server::PerServer,
-    standard::Knobs,
+    Answer, Call, Metrics, Next, Outcome, Registry, Stage, call::misbuilt, metrics::CacheResult,
+    per_server::PerServer, standard::Knobs,
 };
 
 /// Bytes of results kept in all.
 const CAPACITY_BYTES: u64 = 64 << 20;
+/// What a kept result costs besides its own bytes: its key and the store's own bookkeeping.
+const KEY_BYTES: usize = 512;
 
 /// Answers cacheable reads, one flight per question.
 ///
@@ -107,20 +110,26 @@ impl Stage for Cache {
         let Some(key) = self.key(&call, &facts.name).filter(|_| cacheable) else {
             return next.run(call).await;
         };
-        let asked = AtomicBool::new(false);
-        let kept = self
-            .store
-            .try_get_with(key, async {
-                asked.store(true, Ordering::Relaxed);
-                let answer = next.run(call).await?;
-                let size =
-                    answer.structured.to_string().len() + answer.raw.as_ref().map_or(0, |it| it.get().len());
-                let size = u32::try_from(size).unwrap_or(u32::MAX);
-                Ok(Kept { answer: Arc::new(answer), size, ttl })
+        // Taken by whoever leads the flight.
+        let own = Mutex::new(Some(call));
+        let flight = self.store.try_get_with(key, async {
+            let call = own.lock().take().ok_or_else(|| misbuilt("left"))?;
+            let answer = next.run(call).await?;
+            let raw = answer.raw.as_ref().map_or(0, |it| it.get().len());
+            let size = answer.structured.to_string().len() + raw + KEY_BYTES;
+            Ok::<_, ToolError>(Kept {
+                answer: Arc::new(answer),
+                size: u32::try_from(size).unwrap_or(u32::MAX),
+                ttl,
             })
-            .await
-            .map_err(|error: Arc<kernel::ToolError>| error.share())?;
-        let hit = !asked.load(Ordering::Relaxed);
+        });
+        let flown = flight.await;
+        let own = own.lock().take();
+        let (kept, hit) = match (flown, own) {
+            // Whoever led the flight gave it up; that is not our caller's wish.
+            (Err(error), Some(call)) if error.kind == ErrorKind::Cancelled => return next.run(call).await,
+            (flown, own) => (flown.map_err(|error: Arc<ToolError>| error.share())?, own.is_some()),
+        };
         self.metrics.cache(&facts.name, if hit { CacheResult::Hit } else { CacheResult::Miss });
         Ok(Answer { cached: hit, ..Answer::clone(&kept.answer) })
     }

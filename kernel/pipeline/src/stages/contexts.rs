@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use async_trait::async_trait;
 
@@ -28,19 +31,41 @@ impl Stage for Contexts {
         let Some(id) = call.request.context_id.clone() else { return next.run(call).await };
         let started = call.started;
         self.contexts.admit(&id, &call.request.caller.0, &call.facts()?.name)?;
-        let (call_id, tool) = (call.id.to_string(), call.spec()?.qualified_name());
+        let tool = call.spec()?.qualified_name();
+        let mut line = Line {
+            contexts: &self.contexts,
+            id,
+            call_id: call.id.to_string(),
+            tool,
+            started,
+            code: "abandoned",
+        };
         let outcome = next.run(call).await;
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.contexts.remember(
-            &id,
-            HistoryEntry {
-                call_id,
-                tool,
-                code: outcome.as_ref().map_or_else(|error| error.kind.code(), |_| "ok").to_owned(),
-                at: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
-                duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            },
-        );
+        line.code = outcome.as_ref().map_or_else(|error| error.kind.code(), |_| "ok");
         outcome
+    }
+}
+
+/// One line of the history, written when dropped: a call that was left belongs into it too.
+struct Line<'a> {
+    contexts: &'a Arc<dyn seams::Contexts>,
+    id: String,
+    call_id: String,
+    tool: String,
+    started: Instant,
+    code: &'static str,
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let entry = HistoryEntry {
+            call_id: std::mem::take(&mut self.call_id),
+            tool: std::mem::take(&mut self.tool),
+            code: self.code.to_owned(),
+            at: i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+            duration_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        };
+        self.contexts.remember(&self.id, entry);
     }
 }

@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use kernel::ToolError;
 
-use crate::{Call, Next, Operation, Outcome, Registry, Stage, peer_call};
+use crate::{Call, Next, Operation, Outcome, Registry, Stage, peer_call, redact::mask_for_record};
 
 /// Turns JSON into the tool's typed parameters and the resources they name.
 ///
@@ -46,7 +46,7 @@ impl Stage for Decode {
             let mut record = call.record.lock();
             record.effect = Some(prepared.traits().effect.as_str());
             record.tool.clone_from(&call.request.tool);
-            record.resources = bounded(prepared.resources());
+            record.resources = recordable(prepared.resources());
         }
         call.spec = spec;
         call.facts = Some(Arc::clone(&mount.facts));
@@ -55,10 +55,13 @@ impl Stage for Decode {
     }
 }
 
-/// At most 64 resources of at most 512 bytes each go into the record.
-fn bounded(mut resources: Vec<kernel::Resource>) -> Vec<kernel::Resource> {
+/// At most 64 resources of at most 512 bytes each go into the record, secrets masked. Policy sees them whole.
+fn recordable(mut resources: Vec<kernel::Resource>) -> Vec<kernel::Resource> {
     resources.truncate(64);
     for resource in &mut resources {
+        if let (Cow::Owned(masked), _) = mask_for_record(&resource.id) {
+            resource.id = masked;
+        }
         if resource.id.len() > 512 {
             let cut = (0..=512).rev().find(|at| resource.id.is_char_boundary(*at)).unwrap_or(0);
             resource.id.truncate(cut);

@@ -14,7 +14,8 @@ use parking_lot::RwLock;
 
 use crate::{Call, Next, Outcome, Stage, standard::Knobs};
 
-/// GCRA per principal and tool class. The class is `server/effect` unless policy names another.
+/// GCRA per principal and tool class. The class is `server/effect` unless policy names another; a tool with a
+/// rate of its own in the configuration is a class of its own.
 pub(crate) struct RateLimit {
     knobs: Knobs,
     /// One limiter per rate in use; rates come from the operator's config, so there are few.
@@ -63,9 +64,13 @@ impl Stage for RateLimit {
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
         let (facts, spec) = (call.facts()?, call.spec()?);
-        let per_minute = self.knobs.read().limits(facts, &spec.name).rate_per_minute;
+        let (per_minute, own) = {
+            let knobs = self.knobs.read();
+            (knobs.limits(facts, &spec.name).rate_per_minute, knobs.has_own_rate(facts, &spec.name))
+        };
         let class = match &call.obligations.rate_class {
             Some(class) => class.clone(),
+            None if own => spec.qualified_name(),
             None => format!("{}/{}", facts.name, spec.effect.as_str()),
         };
         let key = format!("{}\0{class}", call.request.caller.0.id);

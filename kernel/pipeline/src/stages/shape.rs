@@ -2,7 +2,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use kernel::{ErrorKind, Principal, Raw, ToolError, Trust};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Answer, Call, GateParts, Metrics, Next, Outcome, Stage,
@@ -134,6 +134,7 @@ impl Washer<'_> {
             Value::String(text) => self.wash_text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.wash(item)),
             Value::Object(map) => {
+                self.wash_keys(map);
                 for (key, item) in map {
                     if self.redact.iter().any(|name| name == key) {
                         *item = Value::from(MASK);
@@ -156,6 +157,23 @@ impl Washer<'_> {
         });
         self.masked += hidden;
         washed
+    }
+
+    /// Names come from outside as well: columns of a query, labels, variables. Of two names that become the
+    /// same one, the later value stays.
+    fn wash_keys(&mut self, map: &mut Map<String, Value>) {
+        if !map.keys().any(|key| self.is_dirty(key)) {
+            return;
+        }
+        let clean = std::mem::take(map).into_iter().map(|(mut key, item)| {
+            self.wash_text(&mut key);
+            (key, item)
+        });
+        *map = clean.collect();
+    }
+
+    fn is_dirty(&self, text: &str) -> bool {
+        (self.untrusted && matches!(clean_text(text).0, Cow::Owned(_))) || mask_secrets(text).1 > 0
     }
 
     fn wash_text(&mut self, text: &mut String) {
@@ -213,5 +231,22 @@ fn cut(value: &mut Value, left: &mut usize) {
             }
         }
         _ => *left = left.saturating_sub(12),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_from_outside_are_washed_like_values() {
+        let secret = format!("ghp_{}", "aB3dE6gH9kLmN0pQrStUvWxYz1234567890A");
+        let mut rows = json!({ "rows": [{ "a\u{202e}b\u{1b}[31m": 1, secret: 2, "plain": 3 }] });
+        let mut washer = Washer { untrusted: true, redact: &[], masked: 0 };
+        washer.wash(&mut rows);
+        assert_eq!(rows, json!({ "rows": [{ "ab": 1, MASK: 2, "plain": 3 }] }));
+        assert_eq!(washer.masked, 1);
     }
 }

@@ -32,16 +32,21 @@ impl Stage for Trace {
             .and_then(trace_id_of)
             .unwrap_or_else(|| call.id.as_str())
             .to_owned();
+        let (record, started) = (Arc::clone(&call.record), call.started);
+        // As recorded and not as sent: names are the caller's text, and a log line is no place for that.
+        let (server, tool) = {
+            let record = record.lock();
+            (record.server.clone(), record.tool.clone())
+        };
         let span = info_span!(
             "tools/call",
             mcp.method.name = "tools/call",
-            gen_ai.tool.name = %call.request.tool,
-            mcp.server = %call.request.server,
+            gen_ai.tool.name = %tool,
+            mcp.server = %server,
             trace_id = %trace_id,
             call_id = %call.id,
             error.type = Empty,
         );
-        let (record, started) = (Arc::clone(&call.record), call.started);
         record.lock().trace_id = Some(trace_id);
         let outcome = next.run(call).instrument(span.clone()).await;
         let code = outcome.as_ref().map_or_else(|error| error.kind.code(), |_| "ok");

@@ -1,6 +1,8 @@
 //! Tools that answer at once.
 
-use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trust};
+use std::time::Duration;
+
+use kernel::{Caching, CallContext, Effect, ErrorKind, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +72,12 @@ impl Tool for Relay {
 /// Counts the calls that reached a tool, this one included. May be answered from the cache.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Count {}
+pub(crate) struct Count {
+    /// How long it takes to count.
+    #[serde(default)]
+    #[schemars(range(max = 60_000))]
+    milliseconds: u64,
+}
 
 impl Tool for Count {
     type Server = EchoServer;
@@ -88,8 +95,12 @@ impl Tool for Count {
         Vec::new()
     }
 
-    async fn call(self, echo: &EchoServer, _cx: &CallContext) -> Result<Counted, ToolError> {
-        Ok(Counted { count: echo.arrived() })
+    async fn call(self, echo: &EchoServer, cx: &CallContext) -> Result<Counted, ToolError> {
+        let count = echo.arrived();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(self.milliseconds)) => Ok(Counted { count }),
+            () = cx.cancel.cancelled() => Err(ToolError::new(ErrorKind::Cancelled, "the caller gave up")),
+        }
     }
 }
 

@@ -99,6 +99,11 @@ impl<'r> Marks<'r> {
                 );
             }
             self.last_in_table = tail.seq;
+            // The file is only ever lengthened, so it may lag at its end but has no gaps.
+            if in_file && self.missing_in_file > 0 {
+                let detail = "checkpoints before this one are missing in checkpoints.jsonl";
+                return fault(tail.seq, FaultKind::CheckpointMismatch, detail);
+            }
             self.missing_in_file = if in_file { 0 } else { self.missing_in_file + 1 };
             self.next_row()?;
         }

@@ -111,12 +111,14 @@ fn records_added_without_the_key_are_noticed() {
 #[test]
 fn every_edit_of_the_checkpoint_file_is_noticed() {
     type Edit = fn(&mut Vec<String>);
-    let table: [(&str, Edit, i64, FaultKind); 6] = [
+    let table: [(&str, Edit, i64, FaultKind); 8] = [
         ("a digit of a hash", |lines| lines[1] = flip(&lines[1], "\"hash\":\""), 20, BadSignature),
         ("a digit of a signature", |lines| lines[1] = flip(&lines[1], "\"signature\":\""), 20, BadSignature),
-        ("two lines swapped", |lines| lines.swap(1, 2), 20, CheckpointMismatch),
+        ("two lines swapped", |lines| lines.swap(1, 2), 30, CheckpointMismatch),
         ("a line of something else", |lines| lines[2] = "{}".into(), 20, CheckpointMismatch),
         ("a line twice", |lines| lines.insert(1, lines[0].clone()), 10, CheckpointMismatch),
+        ("a line in the middle removed", |lines| drop(lines.remove(2)), 40, CheckpointMismatch),
+        ("the first line removed", |lines| drop(lines.remove(0)), 20, CheckpointMismatch),
         ("the file emptied", |lines| lines.clear(), 41, CheckpointMismatch),
     ];
     for (what, edit, seq, kind) in table {
@@ -161,6 +163,23 @@ fn an_older_copy_of_the_database_is_noticed_and_not_continued() {
     std::fs::rename(&copy, room.data.audit_db()).unwrap();
     assert_eq!(found(&room, "an older copy"), (42, Truncated));
     assert!(matches!(AuditLog::open(&room.data, options()), Err(AuditError::RolledBack { found: 41, .. })));
+}
+
+#[test]
+fn a_log_that_was_removed_whole_does_not_pass_for_a_new_one() {
+    let room = Room::with_calls(20);
+    room.attack().execute_batch("DELETE FROM records; DELETE FROM head; DELETE FROM checkpoints").unwrap();
+    std::fs::remove_file(room.data.audit().join("checkpoints.jsonl")).unwrap();
+    assert_eq!(found(&room, "an emptied log"), (1, Truncated));
+    assert!(matches!(AuditLog::open(&room.data, options()), Err(AuditError::Emptied)));
+    for file in ["audit.db", "audit.db-wal", "audit.db-shm"] {
+        std::fs::remove_file(room.path().join(file)).ok();
+    }
+    assert!(matches!(AuditLog::open(&room.data, options()), Err(AuditError::Emptied)));
+    assert_eq!(found(&room, "a removed log"), (1, Truncated));
+    std::fs::remove_file(room.data.keys().join("audit.begun")).unwrap();
+    room.open(options()).shutdown().unwrap();
+    assert!(room.verify().ok, "the operator may begin anew");
 }
 
 #[test]

@@ -152,6 +152,22 @@ fn a_loop_cannot_bury_the_humans() {
 }
 
 #[test]
+fn a_client_that_always_says_no_fills_nothing_and_hides_nobody() {
+    let room = Room::new();
+    let approvals = open(&room);
+    ask(&approvals, "alice", "waits");
+    room.pass(Duration::from_secs(1));
+    let bot = principal("bot", PrincipalKind::Agent, &["operator"]);
+    for n in 0..250 {
+        let ticket = ask(&approvals, "bot", &format!("d{n}"));
+        approvals.decide(&ticket.id, false, &bot, "elicitation").unwrap();
+    }
+    assert!(approvals.list(&bot).unwrap().len() <= 201);
+    let first = approvals.list(&user("olga", &["operator"])).unwrap().remove(0);
+    assert_eq!((first.principal.as_str(), first.state.as_str()), ("alice", "open"));
+}
+
+#[test]
 fn listings_show_ones_own_and_deciders_everything() {
     let room = Room::new();
     let approvals = open(&room);

@@ -70,7 +70,8 @@ impl Http {
                 }
             }
             Message::Notification { method, params } => self.notified(&method, params, &inbound),
-            Message::Response { id, result, error } => match self.session(&inbound.headers, &inbound.arrival) {
+            Message::Response { id, result, error } => match self.session(&inbound.headers, &inbound.arrival)
+            {
                 Ok(Some(session)) => {
                     // Nobody waiting is no error: the call may have ended meanwhile.
                     session.answer(&id, reply_of(result, error));

@@ -9,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use kernel::ProgressUpdate;
 use kernel::{BoxFuture, ClientChannel, ErrorKind, Raw, RelayedFault, ToolError};
 use parking_lot::Mutex;
-use kernel::ProgressUpdate;
 use protocol::{client_request, progress_notice, raw_notice};
 use serde_json::{Value, json, value::RawValue};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -253,7 +253,9 @@ impl Drop for Clock<'_> {
     fn drop(&mut self) {
         let mut now = self.0.lock();
         now.2 -= 1;
-        if now.2 == 0 && let Some(since) = now.1.take() {
+        if now.2 == 0
+            && let Some(since) = now.1.take()
+        {
             now.0 += since.elapsed();
         }
     }
@@ -268,11 +270,7 @@ pub(super) fn is_heard(params: &Raw, level: Option<&str>) -> bool {
 }
 
 /// The capability a question needs and the client did not declare; an error for what may not be asked at all.
-pub(super) fn undeclared(
-    method: &str,
-    params: &Raw,
-    capabilities: &Raw,
-) -> Result<Option<Value>, ToolError> {
+pub(super) fn undeclared(method: &str, params: &Raw, capabilities: &Raw) -> Result<Option<Value>, ToolError> {
     let declared = capabilities.to_value();
     let has = |name: &str| declared.get(name).is_some_and(|it| !it.is_null() && *it != Value::Bool(false));
     let missing = match method {
@@ -288,7 +286,11 @@ pub(super) fn undeclared(
             let by_url = params.member("mode").is_some_and(|it| it.get() == r#""url""#);
             let modes = declared["elicitation"].as_object();
             let fits = modes.is_some_and(|modes| {
-                if by_url { modes.contains_key("url") } else { modes.contains_key("form") || modes.is_empty() }
+                if by_url {
+                    modes.contains_key("url")
+                } else {
+                    modes.contains_key("form") || modes.is_empty()
+                }
             });
             match (fits, by_url) {
                 (true, _) => return Ok(None),
@@ -332,11 +334,21 @@ mod tests {
             ("elicitation/create", "{}", r#"{"elicitation":{"form":{}}}"#, None),
             ("elicitation/create", "{}", r#"{"elicitation":{"url":{}}}"#, Some(json!({"elicitation":{}}))),
             ("elicitation/create", r#"{"mode":"url"}"#, r#"{"elicitation":{"url":{}}}"#, None),
-            ("elicitation/create", r#"{"mode":"url"}"#, r#"{"elicitation":{}}"#, Some(json!({"elicitation":{"url":{}}}))),
+            (
+                "elicitation/create",
+                r#"{"mode":"url"}"#,
+                r#"{"elicitation":{}}"#,
+                Some(json!({"elicitation":{"url":{}}})),
+            ),
             ("elicitation/create", "{}", r#"{"elicitation":true}"#, Some(json!({"elicitation":{}}))),
             ("sampling/createMessage", "{}", r#"{"sampling":{}}"#, None),
             ("sampling/createMessage", "{}", "{}", Some(json!({"sampling":{}}))),
-            ("sampling/createMessage", r#"{"tools":[]}"#, r#"{"sampling":{}}"#, Some(json!({"sampling":{"tools":{}}}))),
+            (
+                "sampling/createMessage",
+                r#"{"tools":[]}"#,
+                r#"{"sampling":{}}"#,
+                Some(json!({"sampling":{"tools":{}}})),
+            ),
             ("sampling/createMessage", r#"{"tools":[]}"#, r#"{"sampling":{"tools":{}}}"#, None),
             ("roots/list", "{}", r#"{"roots":{}}"#, None),
             ("roots/list", "{}", r#"{"roots":null}"#, Some(json!({"roots":{}}))),

@@ -149,8 +149,8 @@ impl Wire {
                 self.gate
                     .complete(
                         &exchange.caller,
-                        &server,
-                        &tool,
+                        &exchange.scope,
+                        (&server, &tool),
                         &argument.name,
                         &argument.value,
                         exchange.door,

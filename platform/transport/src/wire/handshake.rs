@@ -77,16 +77,11 @@ impl Wire {
         let offers = self.offers(caller, scope, door);
         let any = |has: fn(&Offers) -> bool| offers.iter().any(has);
         let mut said = json!({
-            "tools": { "listChanged": true }, "resources": {}, "prompts": {}, "completions": {},
+            "tools": { "listChanged": true }, "resources": { "listChanged": true },
+            "prompts": { "listChanged": true }, "completions": {},
         });
-        if any(|it| it.resources) {
-            said["resources"]["listChanged"] = true.into();
-        }
         if any(|it| it.subscribe) {
             said["resources"]["subscribe"] = true.into();
-        }
-        if any(|it| it.prompts) {
-            said["prompts"]["listChanged"] = true.into();
         }
         if any(|it| it.logging) {
             said["logging"] = json!({});
@@ -114,9 +109,10 @@ impl Wire {
     /// Ours, and on the route of one server also that server's.
     fn instructions(&self, caller: &Verified, scope: &Scope, door: Door) -> String {
         let own = &self.config.instructions;
-        let theirs = scope.server.as_ref().and_then(|_| {
-            self.offers(caller, scope, door).into_iter().find_map(|offer| offer.instructions)
-        });
+        let theirs = scope
+            .server
+            .as_ref()
+            .and_then(|_| self.offers(caller, scope, door).into_iter().find_map(|offer| offer.instructions));
         match theirs {
             Some(theirs) => format!("{own}\n\nThe server says of itself:\n{theirs}"),
             None => own.clone(),

@@ -69,7 +69,9 @@ impl Wire {
     /// Opens what the client carried for us. What is forged, expired, another principal's or another
     /// request's is refused.
     pub(super) fn second_round(&self, incoming: &Incoming, pending: &Pending) -> Result<Round, Fault> {
-        let (Some(state), Some(request)) = (&incoming.state, &pending.request) else { return Ok(Round::First) };
+        let (Some(state), Some(request)) = (&incoming.state, &pending.request) else {
+            return Ok(Round::First);
+        };
         let refused = || Fault::invalid_params("`requestState` is not valid for this request");
         let (principal, now) = (&pending.principal, unix_now());
         let open = |purpose| self.sealer.open(purpose, principal, state, now).ok();
@@ -85,10 +87,10 @@ impl Wire {
             }
             return Ok(Round::Relayed(fields.get("state").map(|it| Raw::of(it))));
         }
-        let responses = incoming.responses.as_ref().map(|it| serde_json::value::RawValue::from_string(it.get().into()));
+        let responses =
+            incoming.responses.as_ref().map(|it| serde_json::value::RawValue::from_string(it.get().into()));
         let responses = responses.transpose().map_err(|_| refused())?;
-        let reply =
-            Approval::read_reply(state, responses.as_deref(), request, principal, &self.sealer, now)?;
+        let reply = Approval::read_reply(state, responses.as_deref(), request, principal, &self.sealer, now)?;
         Ok(reply.map_or(Round::First, |(approval, said)| {
             Round::Approved(ApprovalReply { id: approval.id, granted: said == Said::Yes })
         }))

@@ -68,6 +68,9 @@ enum List {
 }
 
 impl List {
+    /// A change of servers or rules may change each of them.
+    const ALL: [Self; 3] = [Self::Tools, Self::Prompts, Self::Resources];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Tools => "tools",
@@ -81,11 +84,14 @@ impl Watch {
     /// Reads a `subscriptions/listen`.
     pub(crate) fn read(id: &Id, params: &Params<'_>) -> Result<Self, Fault> {
         let wanted: Filter = Params::typed("notifications", params.notifications)?;
-        for (name, count) in
-            [("resourceSubscriptions", wanted.resource_subscriptions.len()), ("taskIds", wanted.task_ids.len())]
-        {
+        for (name, count) in [
+            ("resourceSubscriptions", wanted.resource_subscriptions.len()),
+            ("taskIds", wanted.task_ids.len()),
+        ] {
             if count > HELD_PER_STREAM {
-                let why = format!("`{name}` has more than {HELD_PER_STREAM} entries; open another stream for the rest");
+                let why = format!(
+                    "`{name}` has more than {HELD_PER_STREAM} entries; open another stream for the rest"
+                );
                 return Err(Fault::invalid_params(why));
             }
         }
@@ -203,7 +209,9 @@ impl Listener {
     async fn hold(&self, uri: &str) -> Option<(String, Held)> {
         let server = self.wire.server_of(&self.exchange, uri).await.ok()??;
         let held = self.wire.hold(&self.exchange.caller, self.exchange.door, &server, uri).await;
-        held.inspect_err(|error| tracing::debug!(%error, "a subscription was refused")).ok().map(|it| (server, it))
+        held.inspect_err(|error| tracing::debug!(%error, "a subscription was refused"))
+            .ok()
+            .map(|it| (server, it))
     }
 
     fn principal(&self) -> &str {
@@ -231,21 +239,6 @@ impl Listener {
         let peers = self.wire.gate.peers(caller, scope, *door).unwrap_or_default();
         peers.iter().any(|view| view.facts.name == server)
     }
-
-    /// The lists that may differ after a change of servers or rules.
-    fn lists(&self) -> Vec<List> {
-        let Exchange { caller, scope, door, .. } = &self.exchange;
-        let offers: Vec<_> = self.wire.gate.peers(caller, scope, *door).unwrap_or_default();
-        let offers: Vec<_> = offers.iter().map(|view| view.peer.offers()).collect();
-        let mut lists = vec![List::Tools];
-        if offers.iter().any(|it| it.prompts) {
-            lists.push(List::Prompts);
-        }
-        if offers.iter().any(|it| it.resources) {
-            lists.push(List::Resources);
-        }
-        lists
-    }
 }
 
 /// Sends what `watch` is about to `outbox` until `ended` fires; returns the last message.
@@ -270,8 +263,8 @@ pub(crate) async fn watch(
             () = ended.cancelled() => return watch.closing(),
             () = outbox.closed() => return None,
             changed = changes.changed() => {
-                let lists = if changed.is_ok() { listener.lists() } else { Vec::new() };
-                (lists.into_iter().filter_map(|list| watch.changed(list)).collect(), true)
+                let lists: &[List] = if changed.is_ok() { &List::ALL } else { &[] };
+                (lists.iter().filter_map(|list| watch.changed(*list)).collect(), true)
             }
             notice = notices.recv() => match notice {
                 Ok(notice) if listener.may_hear(notice.server()) => {
@@ -279,7 +272,7 @@ pub(crate) async fn watch(
                 }
                 // Too far behind to know what it missed: everything may differ.
                 Err(RecvError::Lagged(_)) => {
-                    (listener.lists().into_iter().filter_map(|list| watch.changed(list)).collect(), true)
+                    (List::ALL.iter().filter_map(|list| watch.changed(*list)).collect(), true)
                 }
                 Ok(_) | Err(RecvError::Closed) => (Vec::new(), false),
             },

@@ -9,7 +9,7 @@ use std::{
 use kernel::{Principal, ToolError};
 use parking_lot::Mutex;
 use pipeline::ToolView;
-use protocol::{Fault, Id, Params, Purpose, wire_tools};
+use protocol::{Fault, Id, Params, Purpose, failure_detail, wire_tools};
 use serde_json::json;
 
 use super::{Exchange, Wire, unix_now};
@@ -149,6 +149,7 @@ fn page(views: &[ToolView], exchange: &Exchange) -> Page {
 
 /// A listing that the gate refuses: no such server or context, or not the caller's.
 pub(super) fn refused(error: &ToolError) -> Fault {
-    Fault::invalid_params(error.message.clone())
-        .with_data(json!({ "code": error.kind.code(), "hints": error.hints }))
+    Fault::invalid_params(error.message.clone()).with_data(
+        json!({ "code": error.kind.code(), "hints": error.hints, "core-mcp/error": failure_detail(error) }),
+    )
 }

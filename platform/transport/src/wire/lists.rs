@@ -85,7 +85,9 @@ impl Wire {
             Listing::Prompts => {}
             Listing::Templates => items.push(Raw::of(&resources::template())),
             Listing::Resources => {
-                items.extend(self.gate.artifacts(caller).await?.iter().map(|it| Raw::of(&resources::entry(it))));
+                items.extend(
+                    self.gate.artifacts(caller).await?.iter().map(|it| Raw::of(&resources::entry(it))),
+                );
             }
         }
         Ok(items)

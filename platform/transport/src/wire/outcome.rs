@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use kernel::{ErrorKind, Raw, RelayedFault, ToolError};
 use pipeline::{Answer, Outcome};
 use protocol::{
-    AnswerView, Approval, Fault, Id, Purpose, RelayedView, Revision, result_type, write_answer,
-    write_failure, write_relayed,
+    AnswerView, Approval, Fault, Id, Purpose, RelayedView, Revision, failure_detail, result_type,
+    write_answer, write_failure, write_relayed,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -195,5 +195,7 @@ fn in_revision(fault: &RelayedFault, revision: Revision) -> RelayedFault {
 }
 
 fn unknown(error: &ToolError) -> Fault {
-    Fault::invalid_params(error.message.clone()).with_data(json!({ "hints": error.hints }))
+    let detail = failure_detail(error);
+    Fault::invalid_params(error.message.clone())
+        .with_data(json!({ "hints": error.hints, "core-mcp/error": detail }))
 }

@@ -42,12 +42,7 @@ pub(super) struct Caller {
 
 impl Wire {
     /// Keeps what a request to a peer needs.
-    pub(super) fn caller(
-        &self,
-        id: &Id,
-        params: &Params<'_>,
-        exchange: Exchange,
-    ) -> Result<Caller, Fault> {
+    pub(super) fn caller(&self, id: &Id, params: &Params<'_>, exchange: Exchange) -> Result<Caller, Fault> {
         let incoming = self.incoming(params, &exchange)?;
         let trace_parent = trace_parent(params.meta.as_ref());
         let can_approve = can_ask_in_form(params.meta.as_ref().and_then(|meta| meta.capabilities));
@@ -66,8 +61,13 @@ impl Wire {
 
     async fn try_send(self: Arc<Self>, caller: Caller, order: Order) -> Result<Reply, Fault> {
         let Caller { id, exchange, incoming, trace_parent, can_approve } = caller;
-        let mut request =
-            Request::new(exchange.caller.clone(), &order.server, &order.method.name, order.args, exchange.door);
+        let mut request = Request::new(
+            exchange.caller.clone(),
+            &order.server,
+            &order.method.name,
+            order.args,
+            exchange.door,
+        );
         request.operation = Operation::Method(order.method);
         request.context_id.clone_from(&exchange.scope.context);
         request.trace_parent = trace_parent;
@@ -161,7 +161,11 @@ impl Wire {
 
     /// Which server of this route has a resource: the one of the route, or the first that lists it or a
     /// template that fits. The order is the catalogue's, so a later server cannot take over an earlier one's.
-    pub(super) async fn server_of(&self, exchange: &Exchange, uri: &str) -> Result<Option<String>, ToolError> {
+    pub(super) async fn server_of(
+        &self,
+        exchange: &Exchange,
+        uri: &str,
+    ) -> Result<Option<String>, ToolError> {
         let Exchange { caller, scope, door, .. } = exchange;
         if scope.server.is_some() {
             let peers = self.gate.peers(caller, scope, *door)?;
@@ -171,7 +175,9 @@ impl Wire {
         for what in [Listing::Resources, Listing::Templates] {
             for listed in self.gate.list(caller, scope, *door, what).await? {
                 let fits = listed.items.iter().any(|item| match what {
-                    Listing::Templates => text_of(item, "uriTemplate").is_some_and(|it| fits_template(&it, uri)),
+                    Listing::Templates => {
+                        text_of(item, "uriTemplate").is_some_and(|it| fits_template(&it, uri))
+                    }
                     _ => text_of(item, "uri").is_some_and(|it| it == uri),
                 });
                 if fits {
@@ -197,11 +203,8 @@ impl Wire {
         let (Some(view), None) = (able.next(), able.next()) else { return Err(unknown()) };
         let caller = self.caller(id, params, exchange)?;
         let args = caller.incoming.whole.as_ref().map(|it| it.with("_meta", None).to_value());
-        let (action, kind) = if is_reading(method) {
-            (Action::Read, Kind::Cacheable)
-        } else {
-            (Action::Execute, Kind::Plain)
-        };
+        let (action, kind) =
+            if is_reading(method) { (Action::Read, Kind::Cacheable) } else { (Action::Execute, Kind::Plain) };
         let order = Order {
             server: view.facts.name.clone(),
             method: Method { name: method.to_owned(), action, resources: Vec::new() },

@@ -48,13 +48,17 @@ pub(super) async fn run(gate: Arc<Gate>, mut request: Request, client: Arc<WireC
         request.params =
             Some(params.with("inputResponses", Some(&responses)).with("requestState", state.as_ref()));
     }
-    Err(ToolError::new(ErrorKind::ToolExecutionFailed, format!("the tool asked more than {ROUNDS_MAX} times"))
-        .hint("the server behind this tool does not come to an end; tell its operator"))
+    Err(ToolError::new(
+        ErrorKind::ToolExecutionFailed,
+        format!("the tool asked more than {ROUNDS_MAX} times"),
+    )
+    .hint("the server behind this tool does not come to an end; tell its operator"))
 }
 
 /// The questions of a round, bounded and well formed.
 fn questions(result: &Raw) -> Result<Vec<(String, Question)>, ToolError> {
-    let wrong = |why: &str| ToolError::new(ErrorKind::ToolExecutionFailed, format!("the server's questions {why}"));
+    let wrong =
+        |why: &str| ToolError::new(ErrorKind::ToolExecutionFailed, format!("the server's questions {why}"));
     let Some(requests) = result.member("inputRequests") else { return Ok(Vec::new()) };
     let requests = Raw::from(requests);
     let members = requests.members().ok_or_else(|| wrong("are no object"))?;

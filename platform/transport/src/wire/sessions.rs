@@ -76,7 +76,14 @@ mod tests {
 
     fn opened<'a>(principal: &'a str, scope: &'a Scope) -> Opened<'a> {
         let capabilities = kernel::Raw::of(&serde_json::json!({}));
-        Opened { principal, scope, revision: Revision::V2025_11_25, can_ask: true, capabilities, client_info: None }
+        Opened {
+            principal,
+            scope,
+            revision: Revision::V2025_11_25,
+            can_ask: true,
+            capabilities,
+            client_info: None,
+        }
     }
 
     #[test]

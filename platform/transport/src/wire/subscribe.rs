@@ -54,7 +54,9 @@ impl Wire {
             let own = held.by_principal.entry(principal).or_default();
             if *own >= HELD_PER_PRINCIPAL {
                 let why = format!("more than {HELD_PER_PRINCIPAL} subscriptions of one principal");
-                return Err(ToolError::new(kernel::ErrorKind::Overloaded, why).hint("unsubscribe from some first"));
+                return Err(
+                    ToolError::new(kernel::ErrorKind::Overloaded, why).hint("unsubscribe from some first")
+                );
             }
             *own += 1;
             *held.by_resource.entry((server.to_owned(), uri.to_owned())).or_default() += 1;

@@ -208,7 +208,8 @@ impl Wire {
         match (member("result"), member("error")) {
             (_, Some(error)) => ("failed", Some(("error", error))),
             (Some(_), None) if broken => {
-                let error = json!({ "code": Fault::INTERNAL, "message": "the call broke; the log says more" });
+                let error =
+                    json!({ "code": Fault::INTERNAL, "message": "the call broke; the log says more" });
                 ("failed", Some(("error", Raw::of(&error))))
             }
             (Some(result), None) => ("completed", Some(("result", result))),
@@ -224,7 +225,9 @@ impl Tasks {
         let own = kept.values().filter(|it| it.principal == task.principal);
         let running = own.filter(|it| !is_final(it.state.lock().status)).count();
         if running >= TASKS_PER_PRINCIPAL {
-            return Err(Fault::busy(format!("more than {TASKS_PER_PRINCIPAL} tasks run; wait or cancel some")));
+            return Err(Fault::busy(format!(
+                "more than {TASKS_PER_PRINCIPAL} tasks run; wait or cancel some"
+            )));
         }
         let own = kept.iter().filter(|(_, it)| it.principal == task.principal);
         if own.clone().count() >= TASKS_PER_PRINCIPAL {

@@ -95,6 +95,31 @@ async fn both_eras_are_served_on_one_pipe() {
 }
 
 #[tokio::test]
+async fn a_token_that_ended_opens_nothing_through_a_pipe_that_is_still_open() {
+    let mut pipe = open(None).await;
+    pipe.handshake("2025-11-25", json!({})).await;
+    assert!(pipe.ask(1, "tools/list", json!({})).await["result"]["tools"].is_array());
+    pipe.fakes.revoked.lock().unwrap().push("ann".into());
+    let artifact = json!({ "ref": { "type": "ref/resource", "uri": "artifact://{id}" },
+        "argument": { "name": "id", "value": "" } });
+    for (method, params) in [
+        ("tools/list", json!({})),
+        ("resources/list", json!({})),
+        ("resources/read", json!({ "uri": "artifact://ann-1" })),
+        ("completion/complete", artifact),
+    ] {
+        for params in [params.clone(), modern(params)] {
+            let answer = pipe.ask(2, method, params).await;
+            assert_eq!(answer["error"]["data"]["code"], "authentication_failed", "{method}: {answer}");
+        }
+    }
+    let call = json!({ "name": "bench__echo", "arguments": { "message": "hi" } });
+    let refused = pipe.ask(3, "tools/call", call).await["result"]["_meta"]["core-mcp/error"].clone();
+    assert_eq!(refused["code"], "authentication_failed");
+    pipe.close().await;
+}
+
+#[tokio::test]
 async fn one_server_has_bare_names() {
     let mut pipe = open(Some("other")).await;
     let list = pipe.ask(1, "tools/list", json!({})).await;

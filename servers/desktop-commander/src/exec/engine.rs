@@ -92,6 +92,19 @@ impl Engine {
         }
     }
 
+    /// Why a plan that wants the network does not get it; `None` when it gets it or does not want it.
+    pub(crate) fn network_closed(&self, plan: &Plan, offline: bool) -> Option<&'static str> {
+        match self.config.network {
+            _ if !plan.needs_network() => None,
+            Network::Never => {
+                Some("the operator closed the network: `servers.desktop-commander.exec.network` is \"never\"")
+            }
+            Network::Declared | Network::Always => {
+                offline.then_some("the call closed the network: `network` is false")
+            }
+        }
+    }
+
     /// What one program may touch.
     pub(super) fn policy(
         &self,

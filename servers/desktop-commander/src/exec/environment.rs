@@ -9,7 +9,9 @@ pub(super) struct Home {
     folder: TempDir,
 }
 
-/// Git settings that win over those of the repository: nothing there may start a program.
+/// Git settings that win over those of the repository: nothing there may start a program. They stand in the
+/// home as well, because git takes variables away from the git it starts in submodules and local remotes;
+/// there the guard has refused repositories that have these settings of their own.
 const GIT_SETTINGS: &[(&str, &str)] = &[
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -23,6 +25,9 @@ const GIT_SETTINGS: &[(&str, &str)] = &[
     ("gpg.program", "false"),
     ("protocol.ext.allow", "never"),
     ("uploadpack.packObjectsHook", ""),
+    // Housekeeping that outlives its command is not possible here and would only complain.
+    ("gc.autoDetach", "false"),
+    ("maintenance.autoDetach", "false"),
 ];
 
 impl Home {
@@ -31,11 +36,15 @@ impl Home {
     pub(super) fn make(git_name: &str, git_email: &str) -> io::Result<Self> {
         let folder = TempDir::with_prefix("core-mcp-")?;
         fs::create_dir(folder.path().join("tmp"))?;
-        let config = format!(
+        let mut config = format!(
             "[user]\n\tname = {}\n\temail = {}\n[safe]\n\tdirectory = *\n",
             git_value(git_name),
             git_value(git_email)
         );
+        for (name, value) in GIT_SETTINGS {
+            let (section, key) = name.rsplit_once('.').expect("every setting has a section");
+            config.push_str(&format!("[{section}]\n\t{key} = {}\n", git_value(value)));
+        }
         fs::write(folder.path().join(".gitconfig"), config)?;
         Ok(Self { folder })
     }

@@ -29,6 +29,7 @@ pub(crate) async fn git(
 ) -> Result<Said, ToolError> {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
     let plan = commands.plan_args("git", &args, repo)?;
+    let network_closed = commands.network_closed(&plan, false);
     let request = Request {
         plan,
         principal: Arc::clone(&cx.principal),
@@ -49,7 +50,8 @@ pub(crate) async fn git(
         return Err(ToolError::new(ErrorKind::Timeout, format!("git {} took too long", args[0])));
     }
     if ended.exit_code != Some(0) {
-        return Err(failed(&args[0], ended.exit_code, &captured.1.text()));
+        let error = failed(&args[0], ended.exit_code, &captured.1.text());
+        return Err(network_closed.into_iter().fold(error, ToolError::hint));
     }
     Ok(Said { text: captured.0.text(), truncated: captured.0.is_cut() })
 }

@@ -36,6 +36,9 @@ pub(crate) struct CommandResult {
     /// Targets of the makefile, when the one asked for is missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) targets: Vec<String>,
+    /// Why a program that wants the network got none; told when the command fails.
+    #[serde(skip)]
+    pub(super) network_closed: Option<&'static str>,
 }
 
 brief_schema!(CommandResult {
@@ -78,6 +81,7 @@ impl CommandResult {
                 syscalls: enforcement.syscalls,
                 network: !offline && plan.stages().any(|stage| commands.grants_network(stage)),
             },
+            network_closed: commands.network_closed(plan, offline),
             ..Self::default()
         }
     }
@@ -92,6 +96,9 @@ impl CommandResult {
         (self.stdout, self.stderr) = (out.text(), err.text());
         if ended.overgrown {
             self.stderr.push_str("\n[stopped: more processes than the operator allows]");
+        }
+        if let Some(why) = self.network_closed.filter(|_| ended.exit_code != Some(0)) {
+            self.stderr.push_str(&format!("\n[{why}]"));
         }
         self.truncated = out.is_cut() || err.is_cut();
         self.total_bytes = out.total() + err.total();

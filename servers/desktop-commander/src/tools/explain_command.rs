@@ -80,7 +80,8 @@ impl Tool for ExplainCommand {
 
 fn explain(commands: &Commands, command: &str, cwd: &str) -> Result<Explanation, Refusal> {
     let plan = commands.judge().judge(&parse(command)?, cwd)?;
-    let mut explanation = Explanation { allowed: true, ..Explanation::default() };
+    let reason = commands.network_closed(&plan, false).map(str::to_owned);
+    let mut explanation = Explanation { allowed: true, reason, ..Explanation::default() };
     for stage in plan.stages() {
         explanation.programs.push(stage.program().to_string_lossy().into_owned());
         explanation.rule_ids.push(stage.rule().to_owned());

@@ -44,6 +44,8 @@ brief_schema!(PolicyView {
 #[derive(Debug, Serialize)]
 pub(crate) struct SandboxView {
     filesystem: bool,
+    /// Modes and times of files outside.
+    modes: bool,
     network: bool,
     syscalls: bool,
     signals: bool,
@@ -87,6 +89,7 @@ impl Tool for GetPolicy {
             processes_max: config.processes_max,
             sandbox: SandboxView {
                 filesystem: held.filesystem,
+                modes: held.modes,
                 network: held.network,
                 syscalls: held.syscalls,
                 signals: held.signals,

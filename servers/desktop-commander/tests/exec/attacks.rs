@@ -148,5 +148,40 @@ async fn hooks_and_settings_of_a_repository_start_nothing() {
     desk.sh("git status").await;
     desk.sh("git checkout -b y").await;
     desk.ok("git_query", json!({"repo": ".", "op": "status"})).await;
+    // Hooks of a remote run in a git that another git started.
+    desk.sh("git init --bare -b main far.git").await;
+    for hook in ["pre-receive", "update", "post-receive", "post-update", "reference-transaction"] {
+        fs::copy(&evil, desk.root().join("far.git/hooks").join(hook)).unwrap();
+    }
+    desk.sh("git push far.git HEAD:main").await;
+    desk.sh("git clone far.git copy").await;
     assert!(!desk.root().join("pwned").exists());
+}
+
+#[tokio::test]
+async fn a_repository_that_names_programs_is_refused_by_every_door_to_git() {
+    let desk = Desk::new().await;
+    desk.write("evil.sh", "#!/bin/sh\ntouch pwned\ncat\n");
+    desk.write("repo/.gitattributes", "* filter=x diff=x\n");
+    desk.sh("git init repo; chmod +x evil.sh").await;
+    // Written by a program, not through the tools: those refuse it.
+    let evil = desk.root().join("evil.sh");
+    desk.write(
+        "plant.pl",
+        &format!(
+            "open F, '>>', 'repo/.git/config' or die; print F qq([filter \"x\"]\\n\\tclean = {0}\\n[diff]\\n\\texternal = {0}\\n)",
+            evil.display()
+        ),
+    );
+    desk.sh("perl plant.pl").await;
+    for (tool, args) in [
+        ("execute_command", json!({"command": "git -C repo add ."})),
+        ("execute_command", json!({"command": "git diff", "working_directory": "repo"})),
+        ("git_query", json!({"repo": "repo", "op": "status"})),
+        ("git_query", json!({"repo": "repo", "op": "diff"})),
+        ("git_change", json!({"repo": "repo", "op": "add", "paths": ["."]})),
+    ] {
+        assert_eq!(desk.code(tool, args.clone()).await, "ARG_REFUSED", "{tool} {args}");
+    }
+    assert!(!desk.root().join("repo/pwned").exists() && !desk.root().join("pwned").exists());
 }

@@ -52,6 +52,59 @@ async fn the_sqlite_lines_of_the_documents_work_as_written() {
     );
 }
 
+/// What needs the network, or is not installed everywhere, is judged; what is not there is said so.
+#[tokio::test]
+async fn the_lines_that_need_the_network_or_a_toolchain_are_explained() {
+    for (network, is_open) in [("declared", true), ("never", false)] {
+        let desk = Desk::with(json!({"network": network})).await;
+        for (line, wants_network) in [
+            ("git clone https://example.org/x.git", true),
+            ("git remote add origin https://example.org/x.git", false),
+            ("git push origin main", true),
+            ("make build", false),
+            ("npm install", true),
+            ("cargo build", true),
+            ("find", false),
+            ("grep x", false),
+            ("ls", false),
+            ("cat", false),
+            ("ps", false),
+            ("netstat", false),
+            ("top", false),
+            ("mypy", false),
+            ("black", false),
+            ("ruff", false),
+        ] {
+            let explained = desk.ok("explain_command", json!({"command": line})).await;
+            let reason = explained["reason"].as_str().unwrap_or_default();
+            if explained["allowed"] == true {
+                assert_eq!(explained["network"], wants_network && is_open, "{line}: {explained}");
+                assert_eq!(reason.contains("exec.network"), wants_network && !is_open, "{line}: {explained}");
+            } else {
+                assert_eq!(explained["code"], "PROGRAM_NOT_FOUND", "{line}: {explained}");
+                assert!(reason.contains("/usr/bin"), "{reason}");
+                let fix = explained["safer_alternative"].as_str().unwrap();
+                assert!(fix.contains("servers.desktop-commander.exec.search_path"), "{fix}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_closed_network_is_told_with_the_failure_and_the_key() {
+    let desk = Desk::with(json!({"network": "never"})).await;
+    let result = desk.run("git clone https://127.0.0.1:9/x.git").await;
+    assert_ne!(result["exit_code"], 0);
+    assert!(
+        result["stderr"].as_str().unwrap().contains("servers.desktop-commander.exec.network"),
+        "{result}"
+    );
+    let desk = Desk::new().await;
+    let args = json!({"command": "git clone https://127.0.0.1:9/x.git", "network": false});
+    let result = desk.ok("execute_command", args).await;
+    assert!(result["stderr"].as_str().unwrap().contains("`network` is false"), "{result}");
+}
+
 #[tokio::test]
 async fn the_other_lines_of_the_documents_work_as_written() {
     let desk = Desk::new().await;

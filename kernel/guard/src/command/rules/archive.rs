@@ -23,6 +23,12 @@ const ZIP: Cli = Cli {
     write: &["-b", "-O", "--out", "--output-file"],
     operands: Operands::WriteThenRead,
 };
+const ZSTD: Cli = Cli {
+    text: &["-M", "-T"],
+    read: &["-D", "--patch-from", "--filelist"],
+    write: &["-o", "--output-dir-flat", "--output-dir-mirror", "--trace"],
+    ..Cli::plain(Operands::Write)
+};
 const UNZIP: Cli = Cli {
     refuse: &[("-:", "it lets an archive climb out of the folder")],
     text: &["-P", "-x"],
@@ -40,7 +46,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program::table("xz", "archive.compress", &COMPRESS),
     Program::harmless("zcat", "archive.read", &Cli::plain(Operands::Read)),
     Program::table("zip", "archive.zip", &ZIP),
-    Program::table("zstd", "archive.compress", &Cli { write: &["-o"], ..Cli::plain(Operands::Write) }),
+    Program::table("zstd", "archive.compress", &ZSTD),
 ];
 
 const TAR_REFUSED: &[(&str, &str)] = &[

@@ -38,83 +38,137 @@ pub(super) fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
             call.read(&operand)?;
         }
     }
+    if call.name == "gawk" {
+        // It then refuses the same things itself.
+        call.args.insert(0, "--sandbox".into());
+    }
     Ok(Verdict::Fine)
 }
 
+/// Most slashes that are read both ways.
+const READINGS_MAX: usize = 64;
+
 /// Refuses `system`, `getline`, pipes, redirections, indirect calls and `@include`.
+///
+/// A slash divides or begins a regular expression, and after some words only awk's parser knows which: such a
+/// program is read both ways, and has to be fine in both.
 fn check_program(program: &str) -> Result<(), &'static str> {
-    let mut scan = Scan { rest: program, printing: false, depth: 0, after_value: false };
-    while scan.step()? {}
+    let begin = Scan { rest: program, printing: false, depth: 0, last: Last::Other };
+    let mut waiting = vec![begin];
+    let mut readings = 0;
+    while let Some(mut scan) = waiting.pop() {
+        while let Some(c) = scan.rest.chars().next() {
+            if c == '/' && scan.last == Last::Either {
+                readings += 1;
+                if readings > READINGS_MAX {
+                    return Err("there are too many slashes that could mean two things");
+                }
+                // That it cannot be a regular expression settles the question.
+                if skip_past(&scan.rest[1..], '/').is_some() {
+                    waiting.push(Scan { last: Last::Other, ..scan });
+                }
+                scan.last = Last::Value;
+            }
+            scan.step(c)?;
+        }
+    }
     Ok(())
 }
 
+/// What the last token was, as far as it decides what a slash is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// A slash divides.
+    Value,
+    /// A slash begins a regular expression.
+    Other,
+    /// `)` may end a value or a condition; `length` may have arguments or not.
+    Either,
+}
+
+#[derive(Clone, Copy)]
 struct Scan<'a> {
     rest: &'a str,
     /// Inside a `print` statement, where `>` opens a file.
     printing: bool,
     depth: usize,
-    /// The last token was a value, so that `/` divides.
-    after_value: bool,
+    last: Last,
 }
 
 impl Scan<'_> {
-    fn step(&mut self) -> Result<bool, &'static str> {
-        let Some(c) = self.rest.chars().next() else { return Ok(false) };
+    fn step(&mut self, c: char) -> Result<(), &'static str> {
         let next = &self.rest[c.len_utf8()..];
-        let mut value = false;
+        let mut last = Last::Other;
         self.rest = match c {
+            // A line that goes on is like a space.
+            '\\' if next.starts_with('\n') => {
+                self.rest = &next[1..];
+                return Ok(());
+            }
             '"' => {
-                value = true;
+                last = Last::Value;
                 skip_past(next, '"').ok_or("a string is not closed")?
             }
-            '/' if !self.after_value => {
-                value = true;
+            '/' if self.last == Last::Other => {
+                last = Last::Value;
                 skip_past(next, '/').ok_or("a regular expression is not closed")?
             }
             '#' => next.trim_start_matches(|c| c != '\n'),
             _ if c.is_alphabetic() || c == '_' => {
                 let end =
                     self.rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(self.rest.len());
-                value = self.word(&self.rest[..end])?;
+                last = self.word(&self.rest[..end])?;
                 &self.rest[end..]
             }
             '|' if next.starts_with('|') => &next[1..],
             '|' => return Err("`|` starts a program"),
             '@' => return Err("`@` loads code or calls by name"),
             '>' if self.printing && self.depth == 0 => return Err("`>` after print opens a file"),
+            '+' | '-' if next.starts_with(c) => {
+                last = Last::Value;
+                &next[1..]
+            }
             _ => {
-                value = self.punctuation(c);
+                last = self.punctuation(c);
                 next
             }
         };
         if !c.is_whitespace() || c == '\n' {
-            self.after_value = value;
+            self.last = last;
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn word(&mut self, word: &str) -> Result<bool, &'static str> {
+    fn word(&mut self, word: &str) -> Result<Last, &'static str> {
         match word {
             "system" => return Err("`system` starts a program"),
             "getline" => return Err("`getline` opens files and programs"),
             "print" | "printf" => self.printing = true,
             _ => {}
         }
-        Ok(!matches!(word, "print" | "printf" | "return" | "in" | "case" | "do" | "else" | "delete"))
+        Ok(match word {
+            "print" | "printf" | "return" | "in" | "case" | "do" | "else" | "delete" | "exit" => Last::Other,
+            "length" => Last::Either,
+            _ => Last::Value,
+        })
     }
 
-    /// Whether the character ends a value.
-    fn punctuation(&mut self, c: char) -> bool {
+    fn punctuation(&mut self, c: char) -> Last {
         match c {
             '(' | '[' => self.depth += 1,
             ')' | ']' => self.depth = self.depth.saturating_sub(1),
-            // A statement ends; a stray bracket must not hide the next one.
-            ';' | '{' | '}' | '\n' => {
-                (self.printing, self.depth) = (false, if c == ';' { self.depth } else { 0 })
-            }
+            // A statement ends; a stray bracket must not hide the next one. A line break ends one too, but not
+            // after a comma, so `print` reaches over it.
+            ';' => self.printing = false,
+            '{' | '}' => (self.printing, self.depth) = (false, 0),
             _ => {}
         }
-        c.is_ascii_digit() || matches!(c, ')' | ']' | '$' | '.')
+        match c {
+            ')' => Last::Either,
+            ']' | '.' => Last::Value,
+            c if c.is_ascii_digit() => Last::Value,
+            _ => Last::Other,
+        }
     }
 }
 
@@ -145,6 +199,10 @@ mod tests {
             "{ if ($1 > 5) print $2 }",
             "NR==1{next} {s+=$2} END{printf \"%d\\n\", s}",
             "{a[$1]/=2}",
+            "{print ($1+$2)/2, ($3)/4}",
+            "{if ($1) /x/ ; print}",
+            "{print length / 2, i++ / 2}",
+            "BEGIN {\n  x = 1\n  if (x > 0) print x\n}",
         ] {
             assert_eq!(check_program(good), Ok(()), "{good}");
         }
@@ -164,6 +222,16 @@ mod tests {
             "{print \"x",
             "BEGIN{system (\"id\")}",
             "{x = 1 / 2; system(\"id\") / 1}",
+            // A regular expression after a condition, read as a division, hid what followed.
+            "{ if (1) /(/; system(\"id\"); y = 1/2 }",
+            "{ while (0) /(/; print > \"f\"; y = 1/2 }",
+            "{ x = i++ /2; system(\"id\") /1 }",
+            "{ x = 1 \\\n/2; system(\"id\") /1 }",
+            "{ print $/(/; system(\"id\"); y = 1/2 }",
+            "{ if (0) exit /(/; system(\"id\"); y = 1/2 }",
+            "{ x = length /2; system(\"id\") /1 }",
+            "{ print \"x\" \\\n > \"f\" }",
+            "{ print \"x\",\n\"y\" > \"f\" }",
         ] {
             assert!(check_program(bad).is_err(), "{bad}");
         }

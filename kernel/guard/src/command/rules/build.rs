@@ -31,7 +31,7 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program::table("pylint", "check", &LOOSE),
     Program::table("pytest", "check.pytest", &PYTEST),
     Program::table("ruff", "check", &LOOSE),
-    Program::table("rustc", "build.rustc", &RUSTC),
+    Program::own("rustc", "build.rustc", rustc),
     Program::table("rustfmt", "check", &LOOSE),
     Program::table("tsc", "build.tsc", &LOOSE),
     Program::own("yarn", "build.npm", |call| NPM.judge(call)),
@@ -60,8 +60,18 @@ const PYTEST: Cli = Cli {
     ..LOOSE
 };
 const RUSTC: Cli = Cli {
-    refuse: &[("-Z", "unstable options can start programs"), ("-Clinker", "it starts another program")],
-    text: &["--edition", "--crate-type", "--crate-name", "--emit", "--cfg", "--explain", "--print"],
+    refuse: &[("-Z", "unstable options can start programs")],
+    text: &[
+        "-C",
+        "--codegen",
+        "--edition",
+        "--crate-type",
+        "--crate-name",
+        "--emit",
+        "--cfg",
+        "--explain",
+        "--print",
+    ],
     write: &["-o", "--out-dir"],
     ..LOOSE
 };
@@ -315,6 +325,22 @@ fn refuse_foreign_source(call: &mut Call<'_>, text: &str) -> Result<(), Refusal>
         return Err(call.refuse(text, "packages come from the configured source only", "name the package"));
     }
     call.loose(text)
+}
+
+/// Arguments in a file would not be judged.
+fn rustc(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
+    if let Some(arg) = call.args.iter().find(|arg| arg.starts_with('@')) {
+        return Err(call.refuse(arg, "its arguments cannot be judged", "write them on the command line"));
+    }
+    // `-Clinker=x`, `-C linker=x`, `--codegen=link-arg=x`.
+    let names_linker = |arg: &&String| {
+        let value = arg.strip_prefix("--codegen=").or_else(|| arg.strip_prefix("-C")).unwrap_or(arg);
+        ["link", "ar=", "dlltool"].iter().any(|start| value.starts_with(start)) && value.contains('=')
+    };
+    if let Some(arg) = call.args.iter().find(names_linker) {
+        return Err(call.refuse(arg, "it starts another program", "leave the option out"));
+    }
+    RUSTC.judge(call).map(|()| Verdict::Fine)
 }
 
 const MAKE: Cli = Cli {

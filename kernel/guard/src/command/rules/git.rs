@@ -1,10 +1,10 @@
 //! git: known sub-commands only, so no alias is ever reached; nothing that names a program, an editor, a
 //! hook folder or a transport helper; paths and addresses are checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{
-    Program, Verdict, git_config,
+    Program, Verdict, git_config, git_settings,
     git_url::{self, Remote},
 };
 use crate::{
@@ -182,7 +182,7 @@ const READS: &[(&str, &str)] = &[
 ];
 
 fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
-    let (at, cwd) = global_options(call)?;
+    let Globals { at, cwd, git_dir } = global_options(call)?;
     // After `-C` every path starts from there.
     let mut inner = Call {
         name: call.name,
@@ -196,14 +196,14 @@ fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
         writes: std::mem::take(&mut call.writes),
         network: false,
     };
-    let verdict = sub_command(&mut inner, at);
+    let verdict = sub_command(&mut inner, at, git_dir.as_deref());
     let Call { args, stdin, env, reads, writes, network, .. } = inner;
     (call.args, call.stdin, call.env, call.network) = (args, stdin, env, network);
     (call.reads, call.writes) = (reads, writes);
     verdict
 }
 
-fn sub_command(call: &mut Call<'_>, at: usize) -> Result<Verdict, Refusal> {
+fn sub_command(call: &mut Call<'_>, at: usize, git_dir: Option<&Path>) -> Result<Verdict, Refusal> {
     let Some(command) = call.args.get(at).cloned() else { return Ok(Verdict::Fine) };
     let is_remote = REMOTE.contains(&command.as_str());
     if command == "--version" {
@@ -219,12 +219,26 @@ fn sub_command(call: &mut Call<'_>, at: usize) -> Result<Verdict, Refusal> {
     let rest: Vec<String> = call.args[at + 1..].to_vec();
     refuse_raw(call, &command, &rest)?;
     let words = options(call, &command, &rest)?;
-    operands(call, &command, &words)
+    operands(call, &command, &words)?;
+    let talks = is_remote || command == "submodule";
+    let remotes =
+        if talks { git_url::local_folders(call, words.first().map(String::as_str)) } else { Vec::new() };
+    git_settings::judge(call, &command, git_dir, &remotes)?;
+    Ok(Verdict::Fine)
 }
 
-/// The index of the sub-command, and the folder git works in.
-fn global_options(call: &mut Call<'_>) -> Result<(usize, PathBuf), Refusal> {
+/// What stands before the sub-command.
+struct Globals {
+    /// The index of the sub-command.
+    at: usize,
+    /// The folder git works in.
+    cwd: PathBuf,
+    git_dir: Option<PathBuf>,
+}
+
+fn global_options(call: &mut Call<'_>) -> Result<Globals, Refusal> {
     let args = call.args.clone();
+    let mut git_dir = None;
     let mut cwd = call.cwd.to_owned();
     let mut at = 0;
     while let Some(arg) = args.get(at).filter(|arg| arg.starts_with('-') && *arg != "--version") {
@@ -239,8 +253,10 @@ fn global_options(call: &mut Call<'_>) -> Result<(usize, PathBuf), Refusal> {
                 // The folder of a repository is critical for changes by name; git itself works in it.
                 let folder = call.roots.check(FIELD, Some(&cwd), value, Access::Read)?;
                 call.reads.push(folder.clone());
-                if name == "-C" {
-                    cwd = folder;
+                match name {
+                    "-C" => cwd = folder,
+                    "--git-dir" => git_dir = Some(folder),
+                    _ => {}
                 }
                 at += usize::from(attached.is_none());
             }
@@ -254,7 +270,7 @@ fn global_options(call: &mut Call<'_>) -> Result<(usize, PathBuf), Refusal> {
             }
         }
     }
-    Ok((at, cwd))
+    Ok(Globals { at, cwd, git_dir })
 }
 
 /// Refusals that do not depend on which option takes a value: a word that spells a refused option is
@@ -427,7 +443,7 @@ fn text_options(command: &str) -> &'static [&'static str] {
     }
 }
 
-fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<Verdict, Refusal> {
+fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<(), Refusal> {
     let second = words.first().map(String::as_str).unwrap_or_default();
     if let Some((_, word, why)) =
         REFUSED_WORDS.iter().find(|(only, word, _)| *only == command && *word == second)
@@ -472,7 +488,7 @@ fn operands(call: &mut Call<'_>, command: &str, words: &[String]) -> Result<Verd
         "apply" | "am" | "hash-object" => words.iter().try_for_each(|file| call.read(file))?,
         _ => words.iter().try_for_each(|word| loose_revision(call, word))?,
     }
-    Ok(Verdict::Fine)
+    Ok(())
 }
 
 /// A revision range such as `main..topic` climbs nowhere; a path does.

@@ -48,11 +48,14 @@ pub(super) fn judge(call: &Call<'_>, words: &[String]) -> Result<(), Refusal> {
         "-e",
         "--rename-section",
         "--remove-section",
+        // It takes any word along, also one that looks like an option which only reads.
+        "--comment",
+        "--value",
     ]) || call.args.iter().any(|arg| arg.starts_with("-f"))
     {
         return Err(call.refuse(
             "config",
-            "only the repository's own settings can be used",
+            "only single settings of the repository itself can be used",
             "leave the option out",
         ));
     }

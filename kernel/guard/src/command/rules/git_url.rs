@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::git_config_file::{Entry, entries};
 use crate::{Refusal, command::call::Call};
 
 /// What a repository argument names.
@@ -74,45 +75,51 @@ fn check_host(call: &Call<'_>, text: &str, authority: &str, fix: &str) -> Result
 
 /// Whether every address of a configured remote is a folder. Unknown remotes count as far.
 pub(super) fn configured(call: &Call<'_>, name: &str) -> Remote {
-    let Some(config) = find_config(call) else { return Remote::Far };
-    let text = std::fs::read_to_string(config).unwrap_or_default();
-    let wanted = format!("[remote \"{name}\"]");
-    let mut inside = false;
-    let mut addresses = Vec::new();
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('[') {
-            inside = line == wanted;
-        } else if inside
-            && let Some((key, value)) = line.split_once('=')
-            && matches!(key.trim(), "url" | "pushurl")
-        {
-            addresses.push(value.trim().to_owned());
-        }
-    }
-    let is_folder = |address: &String| {
-        address.starts_with('/')
-            || address.starts_with("file://")
-            || address.starts_with("./")
-            || address.starts_with("../")
-    };
-    let rewritten = text.contains("insteadOf") || text.contains("insteadof");
-    if !addresses.is_empty() && !rewritten && addresses.iter().all(is_folder) {
+    let settings = settings(call);
+    let addresses: Vec<&Entry> = settings
+        .iter()
+        .filter(|entry| is_address(entry) && entry.subsection.as_deref() == Some(name))
+        .collect();
+    let is_rewritten = settings.iter().any(|entry| entry.section == "url");
+    if !addresses.is_empty() && !is_rewritten && addresses.iter().all(|entry| is_folder(&entry.value)) {
         Remote::Here
     } else {
         Remote::Far
     }
 }
 
+/// The folders that this repository's remotes and `address` may stand for, on this machine.
+pub(super) fn local_folders(call: &Call<'_>, address: Option<&str>) -> Vec<PathBuf> {
+    let settings = settings(call);
+    let configured = settings.iter().filter(|entry| is_address(entry)).map(|entry| entry.value.as_str());
+    let found = configured.chain(address).map(|text| text.strip_prefix("file://").unwrap_or(text));
+    // git takes a relative address from the folder it starts in or from the top of the work tree.
+    let from: Vec<&Path> = call.cwd.ancestors().take_while(|folder| is_beneath_root(call, folder)).collect();
+    found.flat_map(|text| from.iter().map(|folder| folder.join(text)).collect::<Vec<_>>()).collect()
+}
+
+fn is_address(entry: &Entry) -> bool {
+    entry.section == "remote" && matches!(entry.key.as_str(), "url" | "pushurl")
+}
+
+fn is_folder(address: &str) -> bool {
+    ["/", "file://", "./", "../"].iter().any(|start| address.starts_with(start))
+}
+
+fn settings(call: &Call<'_>) -> Vec<Entry> {
+    let text = find_config(call).and_then(|config| std::fs::read_to_string(config).ok());
+    text.and_then(|text| entries(&text)).unwrap_or_default()
+}
+
 /// The config of the repository around the working directory, not above its root.
 fn find_config(call: &Call<'_>) -> Option<PathBuf> {
-    let root = call.roots.iter().map(guard_root).find(|root| call.cwd.starts_with(root))?;
     call.cwd
         .ancestors()
-        .take_while(|folder| folder.starts_with(root))
+        .take_while(|folder| is_beneath_root(call, folder))
         .map(|folder| folder.join(".git/config"))
         .find(|it| it.is_file())
 }
 
-fn guard_root(root: &crate::path::Root) -> &Path {
-    root.path()
+fn is_beneath_root(call: &Call<'_>, folder: &Path) -> bool {
+    call.roots.iter().any(|root| folder.starts_with(root.path()))
 }

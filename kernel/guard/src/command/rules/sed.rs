@@ -21,7 +21,7 @@ pub(super) fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     let mut scripts = Vec::new();
     let mut operands = Vec::new();
     let mut in_place = false;
-    for item in OPTIONS.items(&call.args) {
+    for item in OPTIONS.items(&without_suffix(&call.args)) {
         match item {
             Item::Operand(text) => operands.push(text),
             Item::Flag { name, .. } if stands_for(&name, "--file") || name == "-f" => {
@@ -34,7 +34,6 @@ pub(super) fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
             Item::Flag { name, value } if name == "-e" || stands_for(&name, "--expression") => {
                 scripts.extend(value);
             }
-            // `-i.bak`: what follows is a suffix, and `-i` may come in a cluster.
             Item::Flag { name, .. } if name == "-i" || stands_for(&name, "--in-place") => in_place = true,
             Item::Flag { .. } => {}
         }
@@ -57,6 +56,17 @@ pub(super) fn judge(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
     // GNU sed then refuses the same commands itself.
     call.args.insert(0, "--sandbox".into());
     Ok(Verdict::Fine)
+}
+
+/// `-i.bak` as `-i`: what follows in the same argument is a suffix, and `-i` may come in a cluster.
+fn without_suffix(args: &[String]) -> Vec<String> {
+    let cut = |arg: &String| match arg.find('i') {
+        Some(at) if arg[..at].starts_with('-') && arg[1..at].chars().all(|c| "nrEsuz".contains(c)) => {
+            arg[..=at].to_owned()
+        }
+        _ => arg.clone(),
+    };
+    args.iter().map(cut).collect()
 }
 
 /// Refuses `e`, `r`, `R`, `w`, `W`, the `e` and `w` flags of `s`, and whatever cannot be read.

@@ -220,7 +220,15 @@ fn dot_command(call: &mut Call<'_>, command: &str) -> Result<bool, Refusal> {
     let name = words.next().unwrap_or_default();
     if WRITING.contains(&name) {
         let file = words.next_back().unwrap_or_default().trim_matches(['\'', '"']);
+        // The shell's own quoting is not read here, so quotes may only stand around one whole word.
+        let is_torn = |word: &str| match word.chars().next() {
+            Some(quote @ ('\'' | '"')) => {
+                word.len() < 2 || !word.ends_with(quote) || word.matches(quote).count() != 2
+            }
+            _ => word.contains(['\'', '"']),
+        };
         if file.is_empty()
+            || command.split_whitespace().any(is_torn)
             || command.contains(['\\', '|'])
             || command.contains("-append") && file.starts_with('-')
         {
