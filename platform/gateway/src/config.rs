@@ -28,8 +28,6 @@ pub struct UpstreamConfig {
     pub headers: BTreeMap<String, Secret<String>>,
     /// How core-mcp proves itself to it, besides `headers`.
     pub auth: Option<Value>,
-    /// An OpenAPI 3 document (file) whose operations become tools; `url` is then the base of the API.
-    pub openapi: Option<PathBuf>,
     /// How to speak to it.
     pub transport: TransportChoice,
     /// Which protocol it speaks; found out when unset.
@@ -86,7 +84,6 @@ impl Default for UpstreamConfig {
             replicas: Vec::new(),
             headers: BTreeMap::new(),
             auth: None,
-            openapi: None,
             transport: TransportChoice::default(),
             era: EraChoice::default(),
             trust: TrustLevel::default(),
@@ -260,7 +257,8 @@ impl UpstreamConfig {
         if is_http && !(self.args.is_empty() && self.env.is_empty() && self.cwd.is_none()) {
             wrong("args", "a server with `url` is not started by us", "remove `args`, `env` and `cwd`");
         }
-        if !is_http && !(self.headers.is_empty() && self.replicas.is_empty()) {
+        let has_http_keys = !self.headers.is_empty() || !self.replicas.is_empty();
+        if !is_http && has_http_keys {
             wrong("headers", "only a server with `url` has headers and replicas", "use `env` for a program");
         }
         match (self.transport, is_http) {
@@ -274,9 +272,6 @@ impl UpstreamConfig {
                 wrong("era", "HTTP+SSE is older than that", "leave `era` out");
             }
             _ => {}
-        }
-        if self.openapi.is_some() && !is_http {
-            wrong("openapi", "the API's base `url` is missing", "add `url`");
         }
         for folder in self.confinement.readable.iter().chain(&self.confinement.writable).chain(&self.cwd) {
             if !folder.is_absolute() {

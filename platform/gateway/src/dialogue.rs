@@ -97,7 +97,8 @@ impl Dialogue {
     }
 
     /// Requests that wait now.
-    pub(crate) fn busy(&self) -> usize {
+    #[cfg(test)]
+    fn busy(&self) -> usize {
         self.waiting.lock().len()
     }
 
@@ -444,5 +445,14 @@ mod tests {
         assert_eq!(told["method"], "notifications/cancelled");
         assert_eq!(told["params"]["requestId"], id);
         assert_eq!(rig.dialogue.busy(), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_whatever_upset_a_dialogue(bytes in proptest::collection::vec(proptest::arbitrary::any::<u8>(), 0..100)) {
+            let (dialogue, _written) = Dialogue::new("up", Arc::new(Ear::default()));
+            drop(dialogue.receive(&bytes));
+            drop(dialogue.too_large(None, 1));
+        }
     }
 }

@@ -33,7 +33,7 @@ struct Step {
 }
 
 impl CallEar {
-    pub(crate) fn new(cx: &CallContext, ambient: &Arc<dyn Hear>) -> Arc<dyn Hear> {
+    pub(crate) fn of(cx: &CallContext, ambient: &Arc<dyn Hear>) -> Arc<dyn Hear> {
         Arc::new(Self {
             progress: cx.progress.clone(),
             client: cx.client.clone(),

@@ -95,7 +95,7 @@ impl Shared {
             principal: Arc::clone(&cx.principal),
             deadline: cx.deadline.map_or(limit, |it| it.min(limit)),
             cancel: cx.cancel.clone(),
-            hear: CallEar::new(cx, &self.hear),
+            hear: CallEar::of(cx, &self.hear),
         }
     }
 

@@ -222,6 +222,8 @@ pub(crate) fn write_reply(id: &RawValue, outcome: &Result<Box<RawValue>, RpcErro
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn said(text: &str) -> String {
@@ -275,5 +277,24 @@ mod tests {
             String::from_utf8(text).unwrap(),
             r#"{"jsonrpc":"2.0","id":"q-1","error":{"code":-32601,"message":"no \"x\""}}"#
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_whatever_upset_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(read(&bytes).is_ok());
+        }
+
+        #[test]
+        fn what_looks_like_a_message_is_read_or_refused_and_keeps_its_bytes(
+            id in r#"(-?[0-9]{1,22}|"[a-z"\\]{0,5}"|null|\{\})"#,
+            result in r#"(\{"a":-?[0-9]{1,30}(\.[0-9]{1,5})?\}|\[1 ,2\]|"x"|null|1e999)"#,
+            extra in r#"(,"future":[0-9]|,"method":"m"|,"error":1)?"#,
+        ) {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}{extra}}}"#);
+            if let Ok(Said::Reply { outcome: Ok(read), .. }) = read(text.as_bytes()) {
+                prop_assert_eq!(read.get(), result);
+            }
+        }
     }
 }

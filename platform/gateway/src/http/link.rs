@@ -429,11 +429,9 @@ pub(super) fn session_headers(agreed: &Agreed) -> HeaderMap {
 
 /// A value as headers carry it: plain if it is safe, else in Base64.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
-    let is_safe = !text.is_empty()
-        && text.bytes().all(|it| (0x20..0x7f).contains(&it))
-        && !text.starts_with([' ', '\t'])
-        && !text.ends_with([' ', '\t'])
-        && !(text.starts_with("=?base64?") && text.ends_with("?="));
+    let poses_as_encoded = text.starts_with("=?base64?") && text.ends_with("?=");
+    let is_plain = text.bytes().all(|it| (0x20..0x7f).contains(&it)) && text.trim() == text;
+    let is_safe = !text.is_empty() && is_plain && !poses_as_encoded;
     let plain = if is_safe { HeaderValue::from_str(text).ok() } else { None };
     plain.unwrap_or_else(|| {
         let encoded = format!("=?base64?{}?=", BASE64_STANDARD.encode(text));
@@ -443,4 +441,20 @@ pub(crate) fn header_value(text: &str) -> HeaderValue {
 
 fn bad_params() -> UpstreamError {
     UpstreamError::Rpc { code: -32602, message: "the parameters are no object".into(), data: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use protocol::decode_value;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_text_survives_the_way_through_a_header(text in r"(\PC|[ \t\r\n\x00]){0,40}|=\?base64\?[a-zA-Z=]{0,8}\?=") {
+            let value = header_value(&text);
+            prop_assert_eq!(decode_value(value.to_str().unwrap()).unwrap(), text);
+        }
+    }
 }

@@ -149,10 +149,4 @@ impl Pool {
     pub(crate) fn clear(&self) {
         self.idle.lock().clear();
     }
-
-    /// Connections that wait for work.
-    #[cfg(test)]
-    pub(crate) fn idle(&self) -> usize {
-        self.idle.lock().len()
-    }
 }

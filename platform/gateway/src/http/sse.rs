@@ -169,6 +169,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_bytes_whatever_upset_it_or_make_it_grow(
+            pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..20),
+        ) {
+            let mut events = Events::new(300);
+            for piece in pieces {
+                if events.push(&piece).is_err() {
+                    break;
+                }
+                while events.next().is_some() {}
+                prop_assert!(events.buffer.len() + events.data.len() <= 300);
+            }
+        }
+
+        #[test]
         fn where_the_pieces_break_changes_nothing(
             cuts in prop::collection::vec(0_usize..60, 0..6),
             end in prop::sample::select(vec!["\n", "\r\n"]),

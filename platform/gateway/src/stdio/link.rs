@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kernel::{BoxFuture, Raw};
+use kernel::Raw;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex as Turn;
@@ -282,21 +282,6 @@ impl StdioLink {
         let agreed = agree(&self.upstream, hello, None, &ourselves())?;
         dialogue.notify("notifications/initialized", None).await;
         Ok(agreed.hello)
-    }
-
-    /// The process ids of the guardians of this upstream's children.
-    pub(crate) fn pids(&self) -> BoxFuture<'_, Vec<u32>> {
-        Box::pin(async move {
-            let seats: Vec<_> = self.children.lock().values().cloned().collect();
-            let mut pids = Vec::new();
-            for seat in seats {
-                let child = seat.child.lock().await;
-                pids.extend(
-                    child.as_ref().filter(|it| !it.process.dialogue.is_over()).map(|it| it.process.pid),
-                );
-            }
-            pids
-        })
     }
 
     /// Ends every child.

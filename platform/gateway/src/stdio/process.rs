@@ -34,8 +34,6 @@ const HEAD_BYTES: usize = 256;
 /// A running child. Dropping it ends the child.
 pub(crate) struct Process {
     pub(crate) dialogue: Arc<Dialogue>,
-    /// The guardian's process id.
-    pub(crate) pid: u32,
 }
 
 impl Process {
@@ -49,7 +47,6 @@ impl Process {
         let failed = |why: &str| UpstreamError::unreachable(upstream, format!("it did not start: {why}"));
         let mut command = Command::from(plan.command());
         let mut child = command.spawn().map_err(|error| failed(&error.kind().to_string()))?;
-        let pid = child.id().ok_or_else(|| failed("it ended at once"))?;
         let (dialogue, written) = Dialogue::new(upstream, ambient);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else { return Err(failed("no pipes")) };
@@ -57,7 +54,7 @@ impl Process {
         let end = if plan.is_confined { kill_group } else { end_guarded };
         let ward = Ward { child, end };
         tokio::spawn(look_after(Arc::clone(&dialogue), ward, stdin, stdout, written, bytes_max));
-        Ok(Self { dialogue, pid })
+        Ok(Self { dialogue })
     }
 }
 

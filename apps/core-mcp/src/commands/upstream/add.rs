@@ -33,9 +33,6 @@ pub(super) struct Add {
     /// A private or loopback range the URL may lead to
     #[arg(long = "allow-cidr", value_name = "RANGE", requires = "url")]
     allow_cidrs: Vec<String>,
-    /// An OpenAPI document whose operations become tools
-    #[arg(long, value_name = "FILE", requires = "url")]
-    openapi: Option<PathBuf>,
     /// How far its word counts
     #[arg(long, value_enum)]
     trust: Option<Trust>,
@@ -97,7 +94,6 @@ impl Add {
         put("url", json!(self.url));
         put("headers", pairs("header", &self.headers)?);
         put("allow_cidrs", json!(self.allow_cidrs));
-        put("openapi", json!(self.openapi));
         put("trust", json!(self.trust.map(|it| format!("{it:?}").to_lowercase())));
         let mut confinement = Map::new();
         if self.unconfined {
