@@ -6,5 +6,6 @@ mod credentials;
 mod defences;
 mod fake;
 mod http;
+mod matrix;
 mod rig;
 mod stdio;
