@@ -451,8 +451,8 @@ mod tests {
         #[test]
         fn no_bytes_whatever_upset_a_dialogue(bytes in proptest::collection::vec(proptest::arbitrary::any::<u8>(), 0..100)) {
             let (dialogue, _written) = Dialogue::new("up", Arc::new(Ear::default()));
-            drop(dialogue.receive(&bytes));
-            drop(dialogue.too_large(None, 1));
+            dialogue.receive(&bytes).ok();
+            dialogue.too_large(None, 1).ok();
         }
     }
 }

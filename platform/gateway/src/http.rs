@@ -2,8 +2,9 @@
 //!
 //! Reading order: `endpoint` (where, and with which rights), `pool` (open connections), `exchange` (one POST and
 //! what comes back), `sse` (event streams), `session` (the handshake of the old era), `link` (all of it
-//! together), `listen` (what an upstream says by itself), `legacy` (HTTP+SSE of 2024-11-05).
+//! together), `courtesy` (what is said besides requests), `listen` (what an upstream says by itself), `legacy` (HTTP+SSE of 2024-11-05).
 
+mod courtesy;
 mod endpoint;
 mod exchange;
 mod legacy;

@@ -1,7 +1,9 @@
 //! Other MCP servers behind the same road as the native ones.
 //!
 //! Reading order: [`UpstreamConfig`] (what an operator can say), `order` (one request on its way), `http` and
-//! `stdio` (how it gets there), `dialogue` and `hear` (what comes back meanwhile).
+//! `stdio` (how it gets there), `dialogue` and `hear` (what comes back meanwhile); `upstream` and `balance` (one
+//! server, its replicas), `tool`, `pins` and `findings` (which of its tools are served), `listed`, `relay` and `peer`
+//! (what the road sees), `tend` (keeping it mounted), [`Gateway`] (all of them).
 
 mod agree;
 mod balance;
@@ -17,6 +19,7 @@ mod http;
 mod link;
 mod listed;
 mod order;
+mod peer;
 mod pins;
 mod relay;
 mod rpc;

@@ -282,7 +282,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_whatever_upset_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            drop(read(&bytes).is_ok());
+            read(&bytes).ok();
         }
 
         #[test]

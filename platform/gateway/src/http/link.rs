@@ -16,13 +16,14 @@ use parking_lot::RwLock;
 use serde_json::value::RawValue;
 
 use super::{
+    courtesy::Farewell,
     endpoint::Endpoint,
     exchange::{Answer, Letter, Replier, Returned, SESSION, exchange},
     session::{Sessions, Slot},
 };
 use crate::{
     EraChoice,
-    agree::{Agreed, agree, level_rank, speaks_modern},
+    agree::{Agreed, agree, speaks_modern},
     error::UpstreamError,
     hear::Hear,
     order::{CLIENT_INFO, LEGACY, MODERN, Order, nothing, ourselves},
@@ -34,9 +35,6 @@ const RESUMES_MAX: usize = 5;
 
 /// Capabilities larger than this open no session of their own.
 const CAPABILITIES_BYTES_MAX: usize = 4096;
-
-/// How long a farewell may take that nobody waits for.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 static ACCEPT: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 static JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -62,7 +60,7 @@ pub(crate) struct HttpLink {
     asking: tokio::sync::Mutex<()>,
     pub(super) sessions: Sessions,
     last_id: AtomicU64,
-    start_timeout: Duration,
+    pub(super) start_timeout: Duration,
     warm: usize,
 }
 
@@ -218,7 +216,7 @@ impl HttpLink {
         answer
     }
 
-    async fn legacy_with(
+    pub(super) async fn legacy_with(
         self: &Arc<Self>,
         agreed: &Arc<Agreed>,
         order: &Order,
@@ -322,93 +320,6 @@ impl HttpLink {
         let letter = self.letter(session_headers(&agreed), body, None, principal);
         exchange(&self.endpoint, letter, &deaf, &nobody).await?;
         Ok(agreed)
-    }
-
-    /// Asks for chattier logs than anybody asked for before; who wants less gets less from the door.
-    async fn raise_level(self: &Arc<Self>, agreed: &Arc<Agreed>, level: &str) {
-        let rank = level_rank(level);
-        {
-            let mut current = agreed.level.lock();
-            if current.is_some_and(|it| it <= rank) {
-                return;
-            }
-            *current = Some(rank);
-        }
-        let params = serde_json::json!({ "level": level }).to_string();
-        let order = Order::own("logging/setLevel", params, Instant::now() + self.start_timeout);
-        if let Err(error) = self.legacy_with(agreed, &order).await {
-            tracing::debug!(upstream = self.endpoint.upstream, %error, "the log level was not taken");
-        }
-    }
-
-    /// Answers questions in the session they were asked in.
-    pub(super) fn replier(self: &Arc<Self>, agreed: &Arc<Agreed>) -> Replier {
-        let (link, agreed) = (Arc::clone(self), Arc::clone(agreed));
-        Arc::new(move |body| {
-            let (link, agreed) = (Arc::clone(&link), Arc::clone(&agreed));
-            Box::pin(async move { link.say(&agreed, body).await })
-        })
-    }
-
-    async fn say(self: &Arc<Self>, agreed: &Agreed, body: Vec<u8>) {
-        let letter = self.letter(session_headers(agreed), body, None, &agreed.principal);
-        let deaf: Arc<dyn Hear> = Arc::new(crate::hear::Deaf);
-        let said = tokio::time::timeout(FAREWELL, exchange(&self.endpoint, letter, &deaf, &nobody())).await;
-        if !matches!(said, Ok(Ok(_))) {
-            tracing::debug!(upstream = self.endpoint.upstream, "the upstream did not hear us");
-        }
-    }
-
-    /// Ends a session in the background.
-    fn end_later(self: &Arc<Self>, agreed: Arc<Agreed>) {
-        let link = Arc::clone(self);
-        tokio::spawn(async move { link.end(&agreed).await });
-    }
-
-    async fn end(self: &Arc<Self>, agreed: &Agreed) {
-        if agreed.id.is_none() {
-            return;
-        }
-        let letter = Letter {
-            method: Method::DELETE,
-            ..self.letter(session_headers(agreed), Vec::new(), None, &agreed.principal)
-        };
-        let deaf: Arc<dyn Hear> = Arc::new(crate::hear::Deaf);
-        let ended = tokio::time::timeout(FAREWELL, exchange(&self.endpoint, letter, &deaf, &nobody())).await;
-        if !matches!(ended, Ok(Ok(_))) {
-            tracing::debug!(upstream = self.endpoint.upstream, "a session was not ended");
-        }
-    }
-
-    /// Ends every session and connection.
-    pub(crate) async fn close(self: &Arc<Self>) {
-        for slot in self.sessions.drain() {
-            if let Some(agreed) = slot.get() {
-                self.end(agreed).await;
-            }
-        }
-        self.endpoint.pool.clear();
-    }
-}
-
-/// Tells an old server that its answer is no longer wanted, unless it came.
-struct Farewell<'a> {
-    link: &'a Arc<HttpLink>,
-    agreed: &'a Arc<Agreed>,
-    id: u64,
-    is_due: bool,
-}
-
-impl Drop for Farewell<'_> {
-    fn drop(&mut self) {
-        if !self.is_due {
-            return;
-        }
-        let (link, agreed) = (Arc::clone(self.link), Arc::clone(self.agreed));
-        let params = format!(r#"{{"requestId":{},"reason":"the client cancelled"}}"#, self.id);
-        tokio::spawn(async move {
-            link.say(&agreed, write_notice("notifications/cancelled", Some(&params))).await
-        });
     }
 }
 
