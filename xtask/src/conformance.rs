@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use self::{
-    stage::Fixture,
+    stage::{Fixture, Gateway},
     suite::{Figure, Plan, Suite},
 };
 use crate::{test, workspace::Places};
@@ -112,7 +112,13 @@ pub(crate) fn run(places: &Places, options: &Options) -> anyhow::Result<()> {
     let records = options.records.clone().unwrap_or_else(|| places.cache.join("conformance"));
     let suite = Suite::new(places, records);
     let mut report = Report::default();
-    let all = modes(&fixture);
+    let wanted = |name: &str| options.mode.is_empty() || options.mode.iter().any(|it| it == name);
+    let through = wanted("gateway") || wanted("aggregated");
+    let gateway = if through { Gateway::start(places, &fixture)? } else { None };
+    if through && gateway.is_none() && !quiet {
+        println!("gateway    left out: this build of core-mcp has no upstreams");
+    }
+    let all = modes(&fixture, gateway.as_ref());
     if let Some(unknown) = options.mode.iter().find(|it| all.iter().all(|mode| mode.name != **it)) {
         anyhow::bail!("there is no mode `{unknown}`");
     }
@@ -142,7 +148,7 @@ pub(crate) fn run(places: &Places, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn modes(fixture: &Fixture) -> Vec<Mode> {
+fn modes(fixture: &Fixture, gateway: Option<&Gateway>) -> Vec<Mode> {
     let native = REVISIONS.map(|revision| {
         let mut plans = vec![Plan::Requirements];
         if revision == "2026-07-28" {
@@ -151,7 +157,15 @@ fn modes(fixture: &Fixture) -> Vec<Mode> {
         (revision, plans)
     });
     let aggregated = NAME_FREE.map(|(revision, names)| (revision, vec![Plan::Required(names.to_vec())]));
-    vec![
+    // Many servers stand on one route where there is a gateway; else the fixture is alone there.
+    let many = gateway.map_or(fixture.address, |it| it.address);
+    let through = gateway.map(|gateway| Mode {
+        name: "gateway",
+        url: format!("http://{}/mcp/everything", gateway.address),
+        control: "test_simple_text",
+        plans: native.to_vec(),
+    });
+    let own = vec![
         Mode {
             name: "native",
             url: format!("http://{}/mcp/everything", fixture.address),
@@ -160,9 +174,10 @@ fn modes(fixture: &Fixture) -> Vec<Mode> {
         },
         Mode {
             name: "aggregated",
-            url: format!("http://{}/mcp", fixture.address),
+            url: format!("http://{many}/mcp"),
             control: "everything__test_simple_text",
             plans: aggregated.to_vec(),
         },
-    ]
+    ];
+    own.into_iter().chain(through).collect()
 }

@@ -1,14 +1,16 @@
 //! The fixture and the proxy that brings its token, as programs of their own.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Stdio},
     time::Duration,
 };
 
 use anyhow::Context;
+use serde_json::Value;
 
 use crate::{shell::Command, workspace::Places};
 
@@ -22,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Fixture {
     /// Where clients without a token reach it.
     pub(super) address: SocketAddr,
+    /// Its own route, for clients that have its token.
+    url: String,
     _programs: [Program; 2],
 }
 
@@ -37,7 +41,77 @@ impl Fixture {
         let (proxy, address) = Program::start(&folder.join("bearer-proxy"), &[host], &format!("{TOKEN}\n"))?;
         let address =
             address.parse().with_context(|| format!("the proxy printed `{address}`, no address"))?;
-        Ok(Self { address, _programs: [server, proxy] })
+        Ok(Self { address, url, _programs: [server, proxy] })
+    }
+}
+
+/// `core-mcp serve` with the fixture as its only upstream, behind a proxy of its own.
+pub(super) struct Gateway {
+    /// Where clients without a token reach it.
+    pub(super) address: SocketAddr,
+    // In this order: the proxy ends first, the folder goes last.
+    _proxy: Program,
+    server: Child,
+    folder: PathBuf,
+}
+
+impl Gateway {
+    /// Starts it over a fresh data directory; `None` when the program has no upstreams.
+    pub(super) fn start(places: &Places, fixture: &Fixture) -> anyhow::Result<Option<Self>> {
+        places.command("cargo").args(["build", "--locked", "--quiet", "-p", "core-mcp"]).run()?;
+        let programs = places.target.join("debug");
+        let program = programs.join("core-mcp");
+        let core_mcp = || Command::new(program.to_string_lossy());
+        if !core_mcp().args(["upstream", "--help"]).works() {
+            return Ok(None);
+        }
+        let folder = std::env::temp_dir().join(format!("core-mcp-conformance-{}", std::process::id()));
+        let (data, target) = (folder.join("data"), folder.join("target"));
+        fs::create_dir_all(&target).context("a folder to set up over")?;
+        let core_mcp = || core_mcp().args(["--data-dir".as_ref(), data.as_os_str()]);
+        let quickstart = core_mcp().args(["quickstart", "--no-serve", "--yes", "--output", "json"]);
+        let report: Value =
+            serde_json::from_str(&quickstart.args(["--target".as_ref(), target.as_os_str()]).output()?)?;
+        let token = report["token"].as_str().context("quickstart prints a token")?;
+        loosen(&data.join("core.toml"))?;
+        let header = format!("Authorization=Bearer {TOKEN}");
+        let add =
+            core_mcp().args(["upstream", "add", "everything", "--url", &fixture.url, "--header", &header]);
+        add.args(["--allow-cidr", "127.0.0.0/8", "--trust", "high"]).output()?;
+        let mut serve = core_mcp().args(["serve", "--listen", "127.0.0.1:0"]).prepared();
+        let mut server = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().context("it has no output")?).read_line(&mut line)?;
+        let address = line.split_whitespace().find_map(|word| {
+            let word = word.trim_start_matches("http://");
+            word.split('/').next().filter(|it| it.parse::<SocketAddr>().is_ok()).map(str::to_owned)
+        });
+        let address = address.with_context(|| format!("`serve` printed `{line}`, no address"))?;
+        let proxy = Program::start(&programs.join("bearer-proxy"), &[&address], &format!("{token}\n"));
+        let (proxy, address) = proxy?;
+        Ok(Some(Self { address: address.parse()?, _proxy: proxy, server, folder }))
+    }
+}
+
+/// The suite calls more often than a person would.
+fn loosen(config: &Path) -> anyhow::Result<()> {
+    let text = fs::read_to_string(config).context("quickstart writes a configuration")?;
+    let lines = text.lines().map(|line| match line.split_once(" = ") {
+        Some(("rate_per_minute", _)) => "rate_per_minute = 1000000\nbeyond_documented = true",
+        Some(("semaphore", _)) => "semaphore = 200",
+        _ => line,
+    });
+    let lines: Vec<&str> = lines.collect();
+    fs::write(config, lines.join("\n") + "\n").context("the configuration cannot be written")
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        for ended in [self.server.kill(), self.server.wait().map(drop), fs::remove_dir_all(&self.folder)] {
+            if let Err(error) = ended {
+                eprintln!("the served program left something behind: {error}");
+            }
+        }
     }
 }
 
