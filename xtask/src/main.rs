@@ -7,6 +7,8 @@ mod bench;
 mod conformance;
 mod docs;
 mod new_server;
+#[cfg(test)]
+mod packaging;
 mod shell;
 mod test;
 mod tidy;
