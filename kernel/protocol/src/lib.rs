@@ -26,7 +26,7 @@ pub use approval::{Approval, Said, can_ask_in_form, read_elicitation};
 pub use failure::{failure_detail, write_failure};
 pub use fault::Fault;
 pub use frame::{BATCH_MAX, Frame, Id, Message, Refused, read_frame, read_message};
-pub use header::{Mirrored, check_headers, decode_value};
+pub use header::{Mirrored, check_headers, check_parameters, decode_value};
 pub use meta::{Meta, Params, trace_parent};
 pub use notice::{
     acknowledged, client_request, elicitation_request, list_changed, listen_closed, progress_notice,

@@ -165,6 +165,10 @@ impl<'a> Params<'a> {
     /// A required parameter that is an object of its own.
     pub fn typed<T: DeserializeOwned>(name: &'static str, raw: Option<&'a RawValue>) -> Result<T, Fault> {
         let raw = raw.ok_or_else(|| Fault::invalid_params(format!("`{name}` is missing")))?;
+        // An array could be read field by field.
+        if !raw.get().starts_with('{') {
+            return Err(Fault::invalid_params(format!("`{name}` must be an object")));
+        }
         serde_json::from_str(raw.get())
             .map_err(|_| Fault::invalid_params(format!("`{name}` has the wrong form")))
     }

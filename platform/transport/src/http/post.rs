@@ -118,6 +118,11 @@ impl Http {
         if let Err(fault) = inbound.check_modern(method, params) {
             return message(Reply::fault(Some(&id), &fault, revision));
         }
+        if method == "tools/call"
+            && let Err(fault) = inbound.check_parameters(&self.wire, params)
+        {
+            return message(Reply::fault(Some(&id), &fault, revision));
+        }
         if method == "subscriptions/listen" {
             return match Watch::read(&id, params) {
                 Ok(_) if !inbound.accepts.events => {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use kernel::{Client, ClientChannel, Effect, Progress, Raw, canonical_json, digest_hex};
-use pipeline::{Asker, Mount, Request};
+use kernel::{Client, ClientChannel, Effect, Progress, Raw, ToolSpec, canonical_json, digest_hex};
+use pipeline::{Asker, Mount, Request, Scope};
 use protocol::{Fault, Id, Params, can_ask_in_form, trace_parent};
 use serde_json::{Value, json};
 
@@ -79,6 +79,15 @@ impl Wire {
             reply
         });
         Ok(Later { reply, ends_with_client: !matches!(effect, Some(Effect::Destroy { .. })) })
+    }
+
+    /// A tool whose own definition wants some arguments repeated in headers.
+    pub(crate) fn annotated(&self, scope: &Scope, name: &str) -> Option<Arc<ToolSpec>> {
+        let (server, tool) = self.gate.resolve(scope, name).ok()?;
+        let mount = self.gate.registry().find(&server).ok()?;
+        let spec = mount.spec(&tool)?;
+        let wants = spec.raw.as_ref().is_some_and(|raw| raw.get().contains("x-mcp-header"));
+        wants.then(|| Arc::clone(spec))
     }
 
     /// The call to wait for: a new one, or the one its client comes back to.

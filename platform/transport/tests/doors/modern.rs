@@ -100,7 +100,10 @@ async fn discovery_and_lists_say_how_long_and_for_whom_they_are_good() {
     assert_eq!(discovered["supportedVersions"].as_array().unwrap().len(), 5);
     assert_eq!(
         discovered["capabilities"],
-        json!({"tools": {"listChanged": true}, "resources": {}, "prompts": {}, "completions": {}})
+        json!({
+            "tools": {"listChanged": true}, "resources": {"listChanged": true},
+            "prompts": {"listChanged": true}, "completions": {},
+        })
     );
     for (method, key) in [
         ("tools/list", "tools"),
