@@ -10,7 +10,7 @@ use kernel::{ErrorKind, Principal, StartContext, ToolError};
 use sandbox::{Enforcement, Launcher, ProcessLimits, SandboxPolicy};
 
 use super::{environment::Home, sessions::Sessions};
-use crate::{ExecConfig, config::Network};
+use crate::{ExecConfig, config::Network, error::refused};
 
 /// Judges and runs commands.
 pub(crate) struct Engine {
@@ -61,12 +61,13 @@ impl Engine {
 
     /// Parses and judges a command line.
     pub(crate) fn plan(&self, command: &str, cwd: Option<&str>) -> Result<Plan, ToolError> {
-        Ok(self.judge.judge(&parse(command)?, cwd.unwrap_or("."))?)
+        let judged = parse(command).and_then(|line| self.judge.judge(&line, cwd.unwrap_or(".")));
+        judged.map_err(refused)
     }
 
     /// Judges one program with arguments that a tool of ours built.
     pub(crate) fn plan_args(&self, program: &str, args: &[String], cwd: &str) -> Result<Plan, ToolError> {
-        Ok(self.judge.judge_args(program, args, cwd)?)
+        self.judge.judge_args(program, args, cwd).map_err(refused)
     }
 
     /// The launcher, where commands may run at all.
