@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Enforcement, SandboxPolicy, confine::confine, keeper::Keeper};
+use crate::{Enforcement, SandboxPolicy, confine::confine, inherited, keeper::Keeper};
 
 const RUN: &str = "__sandbox";
 const PROBE: &str = "__sandbox_probe";
@@ -156,6 +156,7 @@ fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
     let order = args.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
     let order: Order<'_> = serde_json::from_str(&order).map_err(|_| "the order cannot be read".to_owned())?;
     let program = args.next().ok_or("no program was named")?;
+    inherited::close().map_err(|error| format!("inherited files cannot be closed: {error}"))?;
     let keeper = Keeper::of(order.parent)?;
     confine(&order.policy).map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
