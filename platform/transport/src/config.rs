@@ -71,7 +71,8 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
     /// Running requests get this long when the server stops.
     pub shutdown_grace: Duration,
-    /// Refused requests (bad token, denied call) that one address or principal may make at once.
+    /// Refused requests (bad token, denied call) that one address or principal may make at once; of calls that are
+    /// refused for another reason (a mistake, the rate), ten count as one.
     pub refusals_burst: u32,
     /// How fast that allowance comes back.
     pub refusals_per_minute: u32,

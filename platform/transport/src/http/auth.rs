@@ -11,6 +11,7 @@ use super::{
     guard::only,
     reply::{HttpReply, refusal, with},
 };
+use crate::wire::Refusal;
 
 /// Longest token we look at.
 const TOKEN_BYTES_MAX: usize = 8192;
@@ -50,7 +51,7 @@ impl Http {
             }
             Err(error) => {
                 self.strangers.forget(&token);
-                self.strangers.charge(address);
+                self.strangers.charge(address, Refusal::Denied.cost());
                 if error.kind == ErrorKind::AuthenticationFailed {
                     return Err(Box::new(self.challenge(uri, headers, Some("invalid_token"))));
                 }

@@ -10,6 +10,7 @@ use super::{
     Http,
     reply::{HttpReply, json, refusal, text},
 };
+use crate::wire::Refusal;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -64,7 +65,7 @@ impl Http {
         let readable =
             gate.servers(&caller, &Scope::default(), Door::Http).map_or(0, |servers| servers.len());
         if readable < gate.registry().mounts().len() {
-            self.denied.charge(self.denied.caller(&caller.principal().id));
+            self.denied.charge(self.denied.caller(&caller.principal().id), Refusal::Denied.cost());
             let words = "metrics need `read` on every server";
             return refusal(StatusCode::FORBIDDEN, "insufficient_scope", words);
         }

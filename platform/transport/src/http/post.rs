@@ -19,7 +19,7 @@ use super::{
     routes::{Arrival, SESSION},
     stream::EventStream,
 };
-use crate::wire::{Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Reply, Session, Watch, Work};
+use crate::wire::{Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Refusal, Reply, Session, Watch, Work};
 
 impl Http {
     pub(crate) async fn post(
@@ -240,10 +240,10 @@ impl Http {
         events(EventStream::new(Some(first), inbox, last, None, self.config.keep_alive))
     }
 
-    /// Denied calls use up the caller's allowance.
+    /// Refused calls use up the caller's allowance.
     pub(crate) fn settle(&self, reply: &Reply, principal: u64) {
-        if reply.denied {
-            self.denied.charge(principal);
+        if reply.refusal != Refusal::No {
+            self.denied.charge(principal, reply.refusal.cost());
         }
     }
 }

@@ -11,7 +11,7 @@ use protocol::{
 };
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Exchange, Later, Reply, Wire, asker::SessionAsker, unix_now};
+use super::{Exchange, Later, Refusal, Reply, Wire, asker::SessionAsker, unix_now};
 
 /// Longest idempotency key we pass on.
 const KEY_BYTES_MAX: usize = 200;
@@ -125,19 +125,19 @@ impl Wire {
             }
             Err(error) => error,
         };
+        let refusal = Refusal::of(error.kind);
         if let (ErrorKind::NeedsApproval, Some(ticket), Some(digest)) =
             (error.kind, &error.approval, &pending.round)
         {
             let approval = Approval { id: ticket.id.clone(), request: digest.clone() };
             let body = approval.write_question(id, ticket, &pending.principal, &self.sealer, server);
-            return Reply::fine(body);
+            return Reply { refusal, ..Reply::fine(body) };
         }
         let malformed = matches!(error.kind, ErrorKind::NotFound | ErrorKind::ValidationFailed);
         if malformed && !pending.well_formed {
-            return Reply::fault(Some(id), &unknown(&error), revision);
+            return Reply { refusal, ..Reply::fault(Some(id), &unknown(&error), revision) };
         }
-        let denied = matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed);
-        Reply { denied, ..Reply::fine(write_failure(id, &error, revision, server)) }
+        Reply { refusal, ..Reply::fine(write_failure(id, &error, revision, server)) }
     }
 }
 
