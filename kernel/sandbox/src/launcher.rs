@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     ffi::{OsStr, OsString},
     fs::File,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
@@ -106,7 +107,7 @@ pub struct StreamFiles {
     pub stderr: Option<OutputFile>,
 }
 
-/// A file that an output stream goes to. It is created when it does not exist.
+/// A file that an output stream goes to. It is created when it does not exist; a link is not followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputFile {
     /// Its path.
@@ -118,7 +119,8 @@ pub struct OutputFile {
 impl OutputFile {
     fn open(&self) -> Result<File, String> {
         let mut options = File::options();
-        options.create(true).append(self.append);
+        // Links were resolved when the path was judged; one that stands here now was put here since.
+        options.create(true).append(self.append).custom_flags(libc::O_NOFOLLOW);
         if !self.append {
             options.write(true).truncate(true);
         }

@@ -482,9 +482,13 @@ fn streams_go_to_files_that_the_confined_program_may_open() {
     );
     assert_eq!(fs::read_to_string(place.root.join("log")).unwrap(), "insidetwo\nthree\ninsidethree\n");
     std::os::unix::fs::symlink(place.outside.join("new"), place.root.join("way-out")).unwrap();
-    let output = run(StreamFiles { stdout: to("way-out", false), ..StreamFiles::default() });
-    assert_eq!(output.status.code(), Some(126));
+    std::os::unix::fs::symlink(place.root.join("file"), place.root.join("way-in")).unwrap();
+    for link in ["way-out", "way-in"] {
+        let output = run(StreamFiles { stdout: to(link, false), ..StreamFiles::default() });
+        assert_eq!(output.status.code(), Some(126), "{link}");
+    }
     assert!(!place.outside.join("new").exists());
+    assert_eq!(fs::read_to_string(place.root.join("file")).unwrap(), "inside");
 }
 
 fn eventually(mut holds: impl FnMut() -> bool) {

@@ -117,6 +117,12 @@ async fn a_redirect_through_a_link_made_later_leads_nowhere() {
     let result = desk.run("perl link.pl && echo x > late").await;
     assert_ne!(result["exit_code"], 0, "{result}");
     assert!(!desk.out().join("new").exists());
+    // Nor to what is inside and may not be changed.
+    desk.sh("git init").await;
+    desk.write("link.pl", "symlink '.git/config', 'later' or die");
+    let result = desk.run("perl link.pl && echo x > later").await;
+    assert_ne!(result["exit_code"], 0, "{result}");
+    assert!(desk.read(".git/config").contains("[core]"));
 }
 
 #[tokio::test]
