@@ -72,15 +72,18 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// What it counts against the flood limit.
     pub(crate) refusal: Refusal,
+    /// A scope with which the same caller would be allowed.
+    pub(crate) scope: Option<Box<str>>,
 }
 
 impl Reply {
     pub(crate) fn fine(body: Vec<u8>) -> Self {
-        Self { body, status: 200, refusal: Refusal::No }
+        Self { body, status: 200, refusal: Refusal::No, scope: None }
     }
 
     pub(crate) fn fault(id: Option<&Id>, fault: &Fault, revision: Revision) -> Self {
-        Self { body: write_error(id, fault), status: fault.http_status(revision), refusal: Refusal::No }
+        let body = write_error(id, fault);
+        Self { status: fault.http_status(revision), ..Self::fine(body) }
     }
 }
 

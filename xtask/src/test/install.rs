@@ -11,8 +11,10 @@ type Wanted = (&'static str, &'static [&'static str], &'static str);
 
 const DEBIAN: &[Wanted] = &[
     ("cc", &["--version"], "gcc"),
+    ("curl", &["--version"], "curl"),
     ("git", &["--version"], "git"),
     ("make", &["--version"], "make"),
+    ("openssl", &["version"], "openssl"),
     ("python3", &["-c", "import venv, ensurepip"], "python3-venv"),
     ("sqlite3", &["--version"], "sqlite3"),
 ];
@@ -88,7 +90,12 @@ fn python(places: &Places) -> anyhow::Result<()> {
 
 /// The Node packages, by the npm that came with the Python packages: Debian's Node is too old for them.
 fn node(places: &Places) -> anyhow::Result<()> {
-    let folder = places.root.join("tests/clients/node");
+    packages(places, "tests/clients/node")?;
+    packages(places, "tests/clients/oidc")
+}
+
+fn packages(places: &Places, folder: &str) -> anyhow::Result<()> {
+    let folder = places.root.join(folder);
     unless_done(&folder.join("node_modules/installed.txt"), &folder.join("package-lock.json"), || {
         let npm = Command::new(places.venv().join("bin/npm").to_string_lossy()).folder(&folder);
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).run()

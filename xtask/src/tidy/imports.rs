@@ -23,10 +23,12 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("protocol", &["kernel"]),
     ("pipeline", &["kernel"]),
     ("testkit", &["kernel", "pipeline", "protocol"]),
-    ("identity", &["store"]),
+    ("credentials", &["fetch", "vault"]),
+    ("identity", &["fetch", "store"]),
     ("policy", &["store"]),
     ("audit", &["store"]),
     ("transport", &["store"]),
+    ("vault", &["store"]),
 ];
 
 /// What a server author sees. Everything else of the kernel is for doors and the road.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Http,
-    auth::too_many,
+    auth::{insufficient, too_many},
     body,
     inbound::{Inbound, accepts, is_json},
     reply::{HttpReply, empty, events, message, refusal, with},
@@ -195,13 +195,15 @@ impl Http {
             outbox,
             cancel: cancel.clone(),
         };
-        let principal = self.denied.caller(&exchange.caller.principal().id);
+        let (principal, metadata) =
+            (self.denied.caller(&exchange.caller.principal().id), inbound.arrival.metadata);
         match self.wire.begin(id, method, params, exchange) {
             Work::Ready(reply) => message(reply),
             Work::Later(later) => {
                 // In older revisions a lost connection is no cancellation; see `Later::ends_with_client`.
                 let guard = (revision.is_modern() && later.ends_with_client).then(|| cancel.drop_guard());
-                let waiting = Waiting { later, inbox, guard, principal, streams: inbound.accepts.events };
+                let streams = inbound.accepts.events;
+                let waiting = Waiting { later, inbox, guard, principal, streams, metadata };
                 self.respond(waiting).await
             }
         }
@@ -209,15 +211,19 @@ impl Http {
 
     /// Answers with JSON, unless something has to be said first or it takes long.
     async fn respond(self: &Arc<Self>, waiting: Waiting) -> HttpReply {
-        let Waiting { later: Later { mut reply, .. }, mut inbox, guard, principal, streams } = waiting;
+        let Waiting { later: Later { mut reply, .. }, mut inbox, guard, principal, streams, metadata } =
+            waiting;
         let first = tokio::select! {
             biased;
-            reply = &mut reply => {
+            mut reply = &mut reply => {
                 self.settle(&reply, principal);
                 if let Some(guard) = guard {
                     guard.disarm();
                 }
-                return self.ready(reply, inbox);
+                return match reply.scope.take() {
+                    Some(scope) => step_up(reply, &scope, &metadata),
+                    None => self.ready(reply, inbox),
+                };
             }
             Some(first) = next(&mut inbox) => Some(first),
             () = tokio::time::sleep(self.config.keep_alive), if streams => None,
@@ -248,6 +254,12 @@ impl Http {
     }
 }
 
+/// 403 for a call that one more scope would allow; the body says the same to the model.
+fn step_up(reply: Reply, scope: &str, metadata: &str) -> HttpReply {
+    let challenge = insufficient(metadata, scope, "the call needs another scope");
+    with(message(Reply { status: 403, ..reply }), header::WWW_AUTHENTICATE, &challenge)
+}
+
 /// A request that has begun.
 struct Waiting {
     later: Later,
@@ -255,6 +267,7 @@ struct Waiting {
     guard: Option<tokio_util::sync::DropGuard>,
     principal: u64,
     streams: bool,
+    metadata: String,
 }
 
 async fn next(inbox: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {

@@ -137,7 +137,8 @@ impl Wire {
         if malformed && !pending.well_formed {
             return Reply { refusal, ..Reply::fault(Some(id), &unknown(&error), revision) };
         }
-        Reply { refusal, ..Reply::fine(write_failure(id, &error, revision, server)) }
+        let body = write_failure(id, &error, revision, server);
+        Reply { refusal, scope: error.scope, ..Reply::fine(body) }
     }
 }
 
