@@ -10,7 +10,7 @@ mod serving;
 mod site;
 
 pub use drive::{Client, Door, Plan, inspector};
-pub use places::binary;
+pub use places::{binary, project, python_script};
 pub use raw::{Raw, Reply, message, post};
 pub use serving::Serving;
 pub use site::{Ended, Site};
