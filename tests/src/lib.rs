@@ -12,7 +12,7 @@ mod site;
 
 pub use drive::{Client, Door, Plan, inspector};
 pub use issuer::Issuer;
-pub use places::binary;
+pub use places::{binary, project, python_script};
 pub use raw::{Raw, Reply, message, post};
 pub use serving::Serving;
 pub use site::{Ended, Site};

@@ -26,7 +26,8 @@ pub(super) fn all(places: &Places) -> anyhow::Result<()> {
     twice("cargo-nextest", || nextest(places))?;
     twice("cargo-fuzz", || fuzz(places))?;
     twice("Python packages", || python(places))?;
-    twice("npm packages", || node(places))
+    twice("npm packages", || node(places))?;
+    twice("projects with lock files", || projects(places))
 }
 
 fn twice(what: &str, install: impl Fn() -> anyhow::Result<()>) -> anyhow::Result<()> {
@@ -100,6 +101,39 @@ fn packages(places: &Places, folder: &str) -> anyhow::Result<()> {
         let npm = Command::new(places.venv().join("bin/npm").to_string_lossy()).folder(&folder);
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).run()
     })
+}
+
+/// Unpacked packages that bring lock files along, for the tests of SBOMs. Nothing in them is run.
+fn projects(places: &Places) -> anyhow::Result<()> {
+    let list = places.root.join("tests/clients/node/projects.txt");
+    let folder = places.cache.join("projects");
+    unless_done(&folder.join("installed.txt"), &list, || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).context("the old projects cannot be removed")?;
+        }
+        fs::create_dir_all(&folder)?;
+        let lines = fs::read_to_string(&list)?;
+        for line in lines.lines().filter(|it| !it.starts_with('#')) {
+            let (package, digest) = line.split_once(' ').context("a line is a package and its digest")?;
+            project(places, &folder, package, digest)?;
+        }
+        Ok(())
+    })
+}
+
+fn project(places: &Places, folder: &Path, package: &str, digest: &str) -> anyhow::Result<()> {
+    let npm = Command::new(places.venv().join("bin/npm").to_string_lossy()).folder(folder);
+    let archive = npm.args(["pack", "--silent", "--ignore-scripts", package]).output()?.trim().to_owned();
+    let got = Command::new("sha512sum").folder(folder).args([archive.as_str()]).output()?;
+    anyhow::ensure!(
+        got.starts_with(&format!("{digest} ")),
+        "the archive of {package} is not the one that is expected"
+    );
+    let target = folder.join(package.replace('/', "+"));
+    fs::create_dir_all(&target)?;
+    let tar =
+        Command::new("tar").folder(folder).args(["--extract", "--no-same-owner", "--file", archive.as_str()]);
+    tar.args(["--directory"]).args([&target]).run()
 }
 
 /// Runs `install` unless `stamp` says that it ran for this very `lock`.
