@@ -143,6 +143,8 @@ fn a_changed_promise_is_noticed() {
             effect: kernel::Effect::Read,
             open_world: false,
             permission: String::new(),
+            long: false,
+            raw: None,
         };
         assert_eq!(tool_disagreements(&documented, &spec).len(), expected, "{schema}");
     }

@@ -4,8 +4,11 @@
 //! `new_server` and `docs` (what is generated), `bench` (figures next to a peer's).
 
 mod bench;
+mod conformance;
 mod docs;
 mod new_server;
+#[cfg(test)]
+mod packaging;
 mod shell;
 mod test;
 mod tidy;
@@ -49,6 +52,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Runs the official conformance suite against the fixture, per mode and revision.
+    Conformance(conformance::Options),
     /// Measures ours and a peer's, interleaved, on the same input.
     Bench(bench::Options),
 }
@@ -71,6 +76,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Task::Tidy => tidy::run(&places),
         Task::NewServer { name } => new_server::run(&places, &name),
         Task::Docs { check } => docs::run(&places, check),
+        Task::Conformance(options) => conformance::run(&places, &options),
         Task::Bench(options) => bench::run(&places, &options),
     }
 }

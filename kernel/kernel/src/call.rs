@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Instant};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Principal, PrincipalKind};
+use crate::{Client, Principal, PrincipalKind, Raw};
 
 /// Who is calling, how long they will wait, and how to talk to them while working.
 #[derive(Clone, Debug)]
@@ -24,6 +24,10 @@ pub struct CallContext {
     pub progress: Progress,
     /// Same key, same call: lets a backend recognise a repetition.
     pub idempotency_key: Option<String>,
+    /// The client, to tell it something or to ask it.
+    pub client: Client,
+    /// The parameters of the request as the client wrote them, for servers that relay them.
+    pub params: Option<Raw>,
 }
 
 impl CallContext {
@@ -42,6 +46,8 @@ impl CallContext {
             cancel: CancellationToken::new(),
             progress: Progress::silent(),
             idempotency_key: None,
+            client: Client::nobody(),
+            params: None,
         }
     }
 }
@@ -107,10 +113,17 @@ impl Progress {
         self.0.is_some()
     }
 
+    /// Reports one step as it was reported to us.
+    pub fn update(&self, update: ProgressUpdate) {
+        if let Some(sink) = &self.0 {
+            sink(update);
+        }
+    }
+
     /// Reports one step.
     pub fn report(&self, done: f64, total: Option<f64>, message: impl Into<String>) {
-        if let Some(sink) = &self.0 {
-            sink(ProgressUpdate { done, total, message: Some(message.into()) });
+        if self.is_heard() {
+            self.update(ProgressUpdate { done, total, message: Some(message.into()) });
         }
     }
 }

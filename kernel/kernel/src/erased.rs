@@ -11,8 +11,8 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use crate::{
-    CallContext, ErrorKind, Health, Meta, Resource, Server, ServerFacts, StartContext, StartError, Tool,
-    ToolError, ToolSpec, schema::schema_of,
+    Caching, CallContext, Effect, ErrorKind, Facts, Health, Peer, Raw, Resource, Server, ServerFacts,
+    StartContext, StartError, Tool, ToolError, ToolSpec, Trust, schema::schema_of,
 };
 
 /// A boxed, sendable future.
@@ -20,20 +20,50 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A decoded call that has not run yet.
 pub trait Prepared: Send + Sync {
-    /// The tool's static facts.
-    fn meta(&self) -> Meta;
+    /// What the road must know of the call.
+    fn traits(&self) -> Traits;
     /// What the call would touch.
     fn resources(&self) -> Vec<Resource>;
     /// How long the call may take by its own parameters.
     fn deadline(&self) -> Option<Duration>;
     /// Runs it.
-    fn run(self: Box<Self>, cx: CallContext) -> BoxFuture<'static, Result<Value, ToolError>>;
+    fn run(self: Box<Self>, cx: CallContext) -> BoxFuture<'static, Result<Output, ToolError>>;
+}
+
+/// What the road must know of a call before it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// What the call does to the world.
+    pub effect: Effect,
+    /// Whether its result may be answered from the cache.
+    pub caching: Caching,
+    /// Whether its result carries text that somebody outside wrote.
+    pub trust: Trust,
+}
+
+/// What a call answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// A typed result: a JSON object, which the door puts into the protocol's form.
+    Typed(Value),
+    /// A result in the protocol's own form, to be passed on as it is.
+    Raw(Raw),
+}
+
+impl Output {
+    /// The result as a tree, whichever form it has.
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::Typed(value) => value,
+            Self::Raw(raw) => raw.to_value(),
+        }
+    }
 }
 
 /// A connected server with its types forgotten. Native servers and, later, relayed ones look alike here.
 pub trait Mounted: Send + Sync {
     /// What the catalogue shows.
-    fn facts(&self) -> ServerFacts;
+    fn facts(&self) -> Arc<Facts>;
     /// Its tools, in reading order.
     fn specs(&self) -> &[Arc<ToolSpec>];
     /// Types and checks the arguments of one call. Pure.
@@ -47,6 +77,10 @@ pub trait Mounted: Send + Sync {
         argument: &'a str,
         prefix: &'a str,
     ) -> BoxFuture<'a, Vec<String>>;
+    /// What it offers beyond typed tools; `None` for a server that has only those.
+    fn peer(&self) -> Option<Arc<dyn Peer>> {
+        None
+    }
 }
 
 pub(crate) struct Entry<S> {
@@ -75,8 +109,8 @@ struct Pending<T: Tool> {
 }
 
 impl<T: Tool> Prepared for Pending<T> {
-    fn meta(&self) -> Meta {
-        T::META
+    fn traits(&self) -> Traits {
+        Traits { effect: T::META.effect, caching: T::META.caching, trust: T::META.trust }
     }
 
     fn resources(&self) -> Vec<Resource> {
@@ -87,23 +121,26 @@ impl<T: Tool> Prepared for Pending<T> {
         self.tool.deadline()
     }
 
-    fn run(self: Box<Self>, cx: CallContext) -> BoxFuture<'static, Result<Value, ToolError>> {
+    fn run(self: Box<Self>, cx: CallContext) -> BoxFuture<'static, Result<Output, ToolError>> {
         Box::pin(async move {
             let output = self.tool.call(&self.server, &cx).await?;
-            serde_json::to_value(output).map_err(|error| ToolError::wrap(ErrorKind::Internal, error))
+            serde_json::to_value(output)
+                .map(Output::Typed)
+                .map_err(|error| ToolError::wrap(ErrorKind::Internal, error))
         })
     }
 }
 
 struct Running<S> {
+    facts: Arc<Facts>,
     server: Arc<S>,
     entries: Vec<Entry<S>>,
     specs: Vec<Arc<ToolSpec>>,
 }
 
 impl<S: Server> Mounted for Running<S> {
-    fn facts(&self) -> ServerFacts {
-        S::FACTS
+    fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts)
     }
 
     fn specs(&self) -> &[Arc<ToolSpec>] {
@@ -195,5 +232,5 @@ async fn mount<S: Server>(config: Value, start: StartContext) -> Result<Arc<dyn 
     let server = Arc::new(S::connect(config, start).await?);
     let entries = S::tools().entries;
     let specs = entries.iter().map(|entry| Arc::new((entry.spec)())).collect();
-    Ok(Arc::new(Running { server, entries, specs }))
+    Ok(Arc::new(Running { facts: Arc::new(S::FACTS.into()), server, entries, specs }))
 }

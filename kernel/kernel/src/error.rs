@@ -4,6 +4,8 @@ use std::{error::Error, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Raw;
+
 /// A failed call: a sentence for the model, a cause for the log.
 ///
 /// Everything but `source` leaves the process, so it carries no secret and no internal address.
@@ -28,6 +30,12 @@ pub struct ToolError {
     pub scope: Option<Box<str>>,
     /// What must be approved, when `kind` is [`ErrorKind::NeedsApproval`].
     pub approval: Option<Box<ApprovalTicket>>,
+    /// The protocol's own error, when a relayed server answered with one: doors pass it on as it is.
+    pub fault: Option<Box<RelayedFault>>,
+    /// A relayed tool's own failed result, which doors pass on as it is.
+    pub result: Option<Raw>,
+    /// True when `result` carries text that somebody outside wrote.
+    pub untrusted: bool,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -120,6 +128,25 @@ pub struct ApprovalTicket {
     pub expires_at: i64,
 }
 
+/// An error in the protocol's own form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelayedFault {
+    /// As the specification numbers it.
+    pub code: i64,
+    /// One sentence.
+    pub message: String,
+    /// What a program needs to go on.
+    pub data: Option<Raw>,
+}
+
+impl RelayedFault {
+    const INVALID_PARAMS: i64 = -32602;
+    const METHOD_NOT_FOUND: i64 = -32601;
+    const LEGACY_NOT_FOUND: i64 = -32002;
+    /// The caller did not declare a capability that the request needs.
+    pub const MISSING_CAPABILITY: i64 = -32021;
+}
+
 impl ToolError {
     /// A failure with no cause to log.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -133,8 +160,28 @@ impl ToolError {
             before_send: false,
             scope: None,
             approval: None,
+            fault: None,
+            result: None,
+            untrusted: false,
             source: None,
         }
+    }
+
+    /// An error of the protocol, as a relayed server answered it.
+    pub fn relayed(code: i64, message: impl Into<String>, data: Option<Raw>) -> Self {
+        let kind = match code {
+            RelayedFault::INVALID_PARAMS => ErrorKind::ValidationFailed,
+            RelayedFault::METHOD_NOT_FOUND | RelayedFault::LEGACY_NOT_FOUND => ErrorKind::NotFound,
+            _ => ErrorKind::ToolExecutionFailed,
+        };
+        let message = message.into();
+        let fault = RelayedFault { code, message: message.clone(), data };
+        Self { fault: Some(Box::new(fault)), ..Self::new(kind, message) }
+    }
+
+    /// A failed result of a relayed tool; `message` is its first text.
+    pub fn failed_result(message: impl Into<String>, result: Raw) -> Self {
+        Self { result: Some(result), ..Self::new(ErrorKind::ToolExecutionFailed, message) }
     }
 
     /// Wraps a domain error: its `Display` is public, its sources are not.
@@ -211,6 +258,9 @@ impl ToolError {
             before_send: self.before_send,
             scope: self.scope.clone(),
             approval: self.approval.clone(),
+            fault: self.fault.clone(),
+            result: self.result.clone(),
+            untrusted: self.untrusted,
             source: None,
         }
     }

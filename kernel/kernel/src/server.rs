@@ -83,15 +83,15 @@ pub enum Health {
 #[error("server `{server}` did not start: {reason}")]
 pub struct StartError {
     /// Which one.
-    pub server: &'static str,
+    pub server: String,
     /// In one sentence, with the way to mend it.
     pub reason: String,
 }
 
 impl StartError {
     /// A start failure of `server`.
-    pub fn new(server: &'static str, reason: impl Into<String>) -> Self {
-        Self { server, reason: reason.into() }
+    pub fn new(server: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { server: server.into(), reason: reason.into() }
     }
 }
 

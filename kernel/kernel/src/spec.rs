@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Effect, Meta, Server, ServerFacts, Tool, schema::schema_of};
+use crate::{Effect, Meta, Raw, Server, ServerFacts, Tool, schema::schema_of};
 
 /// Everything static about one tool, derived from its types alone.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +26,12 @@ pub struct ToolSpec {
     pub open_world: bool,
     /// `mcp.{server}:execute`, the word permissions are written in.
     pub permission: String,
+    /// Whether a call may take so long that the door offers it as a task.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub long: bool,
+    /// The definition as a relayed server wrote it; listings send these bytes with another name at most.
+    #[serde(skip)]
+    pub raw: Option<Raw>,
 }
 
 impl ToolSpec {
@@ -48,6 +54,8 @@ impl ToolSpec {
             effect,
             open_world,
             permission: format!("mcp.{server}:execute"),
+            long: T::LONG,
+            raw: None,
         }
     }
 

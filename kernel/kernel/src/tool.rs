@@ -21,6 +21,9 @@ pub trait Tool: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Everything policy and clients must know before the first call.
     const META: Meta;
 
+    /// Whether a call may take minutes: a client that knows tasks is then given one to poll.
+    const LONG: bool = false;
+
     /// The things this call would touch. Pure: policy and audit rely on it.
     fn resources(&self) -> Vec<Resource>;
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use kernel::{
-    ApprovalTicket, BoxFuture, CallId, ErrorKind, Prepared, Principal, Progress, Resource, ServerFacts,
-    ToolError, ToolSpec,
+    ApprovalTicket, BoxFuture, CallId, Client, ErrorKind, Facts, Prepared, Principal, Progress, Raw,
+    Resource, ToolError, ToolSpec,
 };
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Permit,
     registry::printable,
-    seams::{Durable, Obligations},
+    seams::{Action, Durable, Obligations},
 };
 
 /// What a call ends with.
@@ -23,8 +23,10 @@ pub type Outcome = Result<Answer, ToolError>;
 /// A successful result, shaped for the caller.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// The tool's typed result: a JSON object.
+    /// The tool's typed result: a JSON object. Of a relayed result, what programs will want of it.
     pub structured: Value,
+    /// A relayed result in the protocol's own form, which doors pass on instead.
+    pub raw: Option<Raw>,
     /// True when text from outside is in it; doors mark it as data, not instructions.
     pub untrusted: bool,
     /// True when the result was cut to fit.
@@ -40,7 +42,15 @@ pub struct Answer {
 impl Answer {
     /// A plain result.
     pub fn new(structured: Value) -> Self {
-        Self { structured, untrusted: false, truncated: false, artifact_uri: None, masked: 0, cached: false }
+        Self {
+            structured,
+            raw: None,
+            untrusted: false,
+            truncated: false,
+            artifact_uri: None,
+            masked: 0,
+            cached: false,
+        }
     }
 }
 
@@ -81,7 +91,27 @@ impl Verified {
     }
 }
 
-/// A `tools/call`, still untyped.
+/// What a request is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `tools/call`.
+    Tool,
+    /// Another method of the protocol, answered by the server's `Peer`.
+    Method(Method),
+}
+
+/// A request to a `Peer` that is no tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// For example `resources/read`.
+    pub name: String,
+    /// What policy is asked: to `read` the server, or to `execute` something there.
+    pub action: Action,
+    /// What it names, for policy and audit.
+    pub resources: Vec<Resource>,
+}
+
+/// A `tools/call` or another request to one server, still untyped.
 #[derive(Clone)]
 pub struct Request {
     /// Who calls; proven at the door.
@@ -92,6 +122,12 @@ pub struct Request {
     pub tool: String,
     /// As sent. Anything but an object is refused.
     pub args: Value,
+    /// A tool call, unless it says otherwise. Then `tool` is the method's name.
+    pub operation: Operation,
+    /// The parameters as the client wrote them, with names and ids as the server knows them.
+    pub params: Option<Raw>,
+    /// The client, for servers that tell or ask it something.
+    pub client: Client,
     /// Which way it came.
     pub door: Door,
     /// The context it belongs to.
@@ -118,6 +154,9 @@ impl Request {
             server: server.to_owned(),
             tool: tool.to_owned(),
             args,
+            operation: Operation::Tool,
+            params: None,
+            client: Client::nobody(),
             door,
             context_id: None,
             trace_parent: None,
@@ -171,7 +210,7 @@ pub struct Call {
     /// SHA-256 of the canonical arguments, after `audit`.
     pub(crate) args_digest: String,
     /// Facts about the server, after `decode`.
-    pub(crate) facts: Option<ServerFacts>,
+    pub(crate) facts: Option<Arc<Facts>>,
     /// Facts about the tool, after `decode`.
     pub(crate) spec: Option<Arc<ToolSpec>>,
     /// The typed call, after `decode`.
@@ -243,7 +282,7 @@ impl Call {
             record: Arc::clone(&self.record),
             intent: Arc::clone(&self.intent),
             args_digest: self.args_digest.clone(),
-            facts: self.facts,
+            facts: self.facts.clone(),
             spec: self.spec.clone(),
             prepared: None,
             obligations: self.obligations.clone(),
@@ -253,8 +292,8 @@ impl Call {
     }
 
     /// Facts about the server. Fails if no `decode` stands further out.
-    pub(crate) fn facts(&self) -> Result<ServerFacts, ToolError> {
-        self.facts.ok_or_else(|| misbuilt("decoded"))
+    pub(crate) fn facts(&self) -> Result<&Arc<Facts>, ToolError> {
+        self.facts.as_ref().ok_or_else(|| misbuilt("decoded"))
     }
 
     /// Facts about the tool. Fails if no `decode` stands further out.

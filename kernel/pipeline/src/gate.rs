@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kernel::{ErrorKind, Health, Secret, ServerFacts, ToolError, ToolSpec};
+use kernel::{ErrorKind, Facts, Health, Secret, ToolError, ToolSpec};
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::{
-    Call, Door, Metrics, Outcome, Pipeline, Registry, Request, Tuning, Verified,
+    Call, Door, Metrics, Operation, Outcome, Pipeline, Registry, Request, Tuning, Verified,
     redact::mask_arguments,
     registry::Mount,
     seams::{
@@ -18,6 +18,10 @@ use crate::{
     },
     stages::outlived,
 };
+
+mod peers;
+
+pub use peers::{Listed, PeerView};
 
 /// How long a server may think about suggestions.
 const COMPLETION_PATIENCE: Duration = Duration::from_secs(2);
@@ -49,7 +53,6 @@ pub struct Gate {
     tuning: Arc<RwLock<Arc<Tuning>>>,
     pipeline: Pipeline,
     metrics: Arc<Metrics>,
-    changes: watch::Sender<u64>,
 }
 
 /// A tool as one principal sees it.
@@ -58,7 +61,7 @@ pub struct ToolView {
     /// The tool.
     pub spec: Arc<ToolSpec>,
     /// The server it belongs to.
-    pub facts: ServerFacts,
+    pub facts: Arc<Facts>,
 }
 
 /// A server as one principal sees it.
@@ -66,7 +69,7 @@ pub struct ToolView {
 pub struct ServerView {
     /// Catalogue facts.
     #[serde(flatten)]
-    pub facts: ServerFacts,
+    pub facts: Arc<Facts>,
     /// `ready` or `unavailable`.
     pub status: &'static str,
     /// Why it is unavailable and what would help.
@@ -87,9 +90,9 @@ impl Gate {
     pub fn new(parts: GateParts) -> Arc<Self> {
         let tuning = Arc::new(RwLock::new(Arc::new(parts.tuning.clone())));
         let metrics = Arc::new(Metrics::new());
-        parts.registry.mounts().iter().for_each(|mount| metrics.begin(mount.facts.name));
+        parts.registry.mounts().iter().for_each(|mount| metrics.begin(&mount.facts.name));
         let pipeline = Pipeline::standard(&parts, &tuning, &metrics);
-        Arc::new(Self { parts, tuning, pipeline, metrics, changes: watch::Sender::new(0) })
+        Arc::new(Self { parts, tuning, pipeline, metrics })
     }
 
     /// Proves who holds `token`. A refusal is recorded.
@@ -145,8 +148,11 @@ impl Gate {
     }
 
     fn only_reads(&self, request: &Request) -> bool {
+        if let Operation::Method(method) = &request.operation {
+            return method.action == Action::Read;
+        }
         let Ok(mount) = self.parts.registry.find(&request.server) else { return true };
-        mount.specs.iter().find(|spec| spec.name == request.tool).is_none_or(|spec| spec.effect.is_read())
+        mount.spec(&request.tool).is_none_or(|spec| spec.effect.is_read())
     }
 
     /// Finds the server and tool behind a wire name (`server__tool`, or a bare tool of `scope.server`).
@@ -154,18 +160,18 @@ impl Gate {
     pub fn resolve(&self, scope: &Scope, name: &str) -> Result<(String, String), ToolError> {
         if let Some(server) = &scope.server {
             let mount = self.parts.registry.find(server)?;
-            if mount.specs.iter().any(|spec| spec.name == name) {
-                return Ok((mount.facts.name.to_owned(), name.to_owned()));
+            if mount.spec(name).is_some() {
+                return Ok((mount.facts.name.clone(), name.to_owned()));
             }
             if let Ok((other, tool)) = self.parts.registry.split(name)
                 && other.facts.name == mount.facts.name
             {
-                return Ok((mount.facts.name.to_owned(), tool.to_owned()));
+                return Ok((mount.facts.name.clone(), tool.to_owned()));
             }
-            return Ok((mount.facts.name.to_owned(), name.to_owned()));
+            return Ok((mount.facts.name.clone(), name.to_owned()));
         }
         let (mount, tool) = self.parts.registry.split(name)?;
-        Ok((mount.facts.name.to_owned(), tool.to_owned()))
+        Ok((mount.facts.name.clone(), tool.to_owned()))
     }
 
     /// The tools `caller` may see, in catalogue order. Listings are a view of the same policy that
@@ -183,7 +189,7 @@ impl Gate {
                     ..question(caller, Action::List, &mount.facts, scope, door)
                 };
                 if self.parts.policy.decide(&question).allowed {
-                    views.push(ToolView { spec: Arc::clone(spec), facts: mount.facts });
+                    views.push(ToolView { spec: Arc::clone(spec), facts: Arc::clone(&mount.facts) });
                 }
             }
         }
@@ -203,7 +209,7 @@ impl Gate {
         });
         Ok(readable
             .map(|mount| ServerView {
-                facts: mount.facts,
+                facts: Arc::clone(&mount.facts),
                 status: if mount.state.is_ok() { "ready" } else { "unavailable" },
                 reason: mount.state.as_ref().err().cloned(),
             })
@@ -232,7 +238,7 @@ impl Gate {
         let mount = self.parts.registry.find(server)?;
         self.may(&question(caller, Action::Read, &mount.facts, scope, door))?;
         if let Some(context) = &scope.context {
-            self.parts.contexts.admit(context, &caller.0, mount.facts.name)?;
+            self.parts.contexts.admit(context, &caller.0, &mount.facts.name)?;
         }
         let Ok(running) = &mount.state else { return Ok(Vec::new()) };
         // A suggestion that comes late is none.
@@ -313,33 +319,34 @@ impl Gate {
 
     /// Tells doors that listings may have changed (policies or contexts were reloaded).
     pub fn notify_changed(&self) {
-        self.changes.send_modify(|generation| *generation += 1);
+        self.parts.registry.notify_changed();
     }
 
     /// Wakes whenever listings may have changed.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+        self.parts.registry.changes()
     }
 
-    fn visible(&self, caller: &Verified, scope: &Scope) -> Result<Vec<&Mount>, ToolError> {
+    pub(crate) fn visible(&self, caller: &Verified, scope: &Scope) -> Result<Vec<Arc<Mount>>, ToolError> {
         let enabled = match &scope.context {
             Some(id) => Some(self.parts.contexts.servers(id, &caller.0)?),
             None => None,
         };
         let only = match &scope.server {
-            Some(name) => Some(self.parts.registry.find(name)?.facts.name),
+            Some(name) => Some(self.parts.registry.find(name)?),
             None => None,
         };
-        let mounts = self.parts.registry.mounts().iter();
-        Ok(mounts
-            .filter(|mount| only.is_none_or(|name| name == mount.facts.name))
-            .filter(|mount| {
-                enabled.as_ref().is_none_or(|names| names.iter().any(|it| it == mount.facts.name))
-            })
-            .collect())
+        let mounts = match only {
+            Some(mount) => vec![mount],
+            None => self.parts.registry.mounts().iter().cloned().collect(),
+        };
+        let in_context = |mount: &Arc<Mount>| {
+            enabled.as_ref().is_none_or(|names| names.iter().any(|it| *it == mount.facts.name))
+        };
+        Ok(mounts.into_iter().filter(in_context).collect())
     }
 
-    fn may(&self, question: &PolicyQuestion<'_>) -> Result<Obligations, ToolError> {
+    pub(crate) fn may(&self, question: &PolicyQuestion<'_>) -> Result<Obligations, ToolError> {
         let decision = self.parts.policy.decide(question);
         if decision.allowed {
             return Ok(decision.obligations);
@@ -351,18 +358,18 @@ impl Gate {
     }
 }
 
-fn question<'a>(
+pub(crate) fn question<'a>(
     caller: &'a Verified,
     action: Action,
-    facts: &ServerFacts,
+    facts: &'a Facts,
     scope: &'a Scope,
     door: Door,
 ) -> PolicyQuestion<'a> {
     PolicyQuestion {
         principal: &caller.0,
         action,
-        server: facts.name,
-        category: facts.category,
+        server: &facts.name,
+        category: &facts.category,
         tool: None,
         effect: None,
         resources: &[],

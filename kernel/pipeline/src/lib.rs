@@ -9,17 +9,22 @@ mod call;
 mod clean;
 mod gate;
 mod metrics;
+mod peer_call;
+mod per_server;
 mod redact;
 mod registry;
+mod relayed;
 pub mod seams;
 mod stages;
 mod standard;
 mod tuning;
 
-pub use call::{Answer, ApprovalReply, Asker, Call, Door, Outcome, Question, Record, Request, Verified};
-pub use gate::{Gate, GateParts, Scope, ServerView, ToolView};
+pub use call::{
+    Answer, ApprovalReply, Asker, Call, Door, Method, Operation, Outcome, Question, Record, Request, Verified,
+};
+pub use gate::{Gate, GateParts, Listed, PeerView, Scope, ServerView, ToolView};
 pub use metrics::Metrics;
 pub use redact::{mask_arguments, mask_secrets};
-pub use registry::{Mount, Registry};
+pub use registry::{Catalog, Mount, Registry};
 pub use standard::{Next, Permit, Pipeline, Stage};
 pub use tuning::{LimitOverrides, Limits, Tuning};

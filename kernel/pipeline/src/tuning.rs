@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kernel::ServerFacts;
+use kernel::Facts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -106,9 +106,9 @@ pub struct Limits {
 
 impl Tuning {
     /// Resolves the knobs for one tool: tool over server over everything over the documents' defaults.
-    pub fn limits(&self, facts: &ServerFacts, tool: &str) -> Limits {
+    pub fn limits(&self, facts: &Facts, tool: &str) -> Limits {
         let by_tool = self.of_tool(facts, tool).unwrap_or_default();
-        let by_server = self.server.get(facts.name).copied().unwrap_or_default();
+        let by_server = self.server.get(&facts.name).copied().unwrap_or_default();
         let chosen = by_tool.or(by_server).or(self.defaults);
         Limits {
             semaphore: chosen.semaphore.unwrap_or(facts.concurrency),
@@ -124,16 +124,16 @@ impl Tuning {
     }
 
     /// Whether a tool takes its turns apart from its server's other tools.
-    pub(crate) fn has_own_turns(&self, facts: &ServerFacts, tool: &str) -> bool {
+    pub(crate) fn has_own_turns(&self, facts: &Facts, tool: &str) -> bool {
         self.of_tool(facts, tool).is_some_and(|it| it.semaphore.is_some() || it.queue.is_some())
     }
 
     /// Whether a tool's calls are counted apart from those of its server's other tools.
-    pub(crate) fn has_own_rate(&self, facts: &ServerFacts, tool: &str) -> bool {
+    pub(crate) fn has_own_rate(&self, facts: &Facts, tool: &str) -> bool {
         self.of_tool(facts, tool).is_some_and(|it| it.rate_per_minute.is_some())
     }
 
-    fn of_tool(&self, facts: &ServerFacts, tool: &str) -> Option<LimitOverrides> {
+    fn of_tool(&self, facts: &Facts, tool: &str) -> Option<LimitOverrides> {
         // Most installations have none: then not even the name is put together.
         if self.tool.is_empty() { None } else { self.tool.get(&format!("{}.{tool}", facts.name)).copied() }
     }

@@ -104,8 +104,8 @@ pub(crate) fn form(question: &str) -> Value {
 }
 
 /// Reads the result of an `elicitation/create`. Errors and odd forms count as no.
-pub fn read_elicitation(result: Option<&RawValue>) -> Said {
-    let value = result.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+pub fn read_elicitation(result: Option<&str>) -> Said {
+    let value = result.and_then(|text| serde_json::from_str::<Value>(text).ok());
     value.as_ref().map_or(Said::No, said)
 }
 
@@ -147,7 +147,7 @@ mod tests {
             ("[]", Said::No),
             ("true", Said::No),
         ] {
-            assert_eq!(read_elicitation(Some(&raw(response))), answer, "{response}");
+            assert_eq!(read_elicitation(Some(response)), answer, "{response}");
         }
         assert_eq!(read_elicitation(None), Said::No);
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use kernel::RelayedFault;
 use serde_json::{Value, json};
 
 use crate::{Revision, ShapeError};
@@ -100,6 +101,16 @@ impl Fault {
         let mut fault = Self::new(Self::UNSUPPORTED_REVISION, "unsupported protocol version", true);
         fault.data = Some(json!({ "supported": supported, "requested": printable(asked) }));
         fault
+    }
+
+    /// The error of a relayed server, as it answered it. Codes that HTTP has a status for keep it.
+    pub fn relayed(fault: &RelayedFault) -> Self {
+        let code = i32::try_from(fault.code).unwrap_or(Self::INTERNAL);
+        let malformed =
+            matches!(code, Self::HEADER_MISMATCH | Self::MISSING_CAPABILITY | Self::UNSUPPORTED_REVISION);
+        let mut relayed = Self::new(code, fault.message.clone(), malformed);
+        relayed.data = fault.data.as_ref().map(kernel::Raw::to_value);
+        relayed
     }
 
     /// Adds what a program needs.

@@ -65,6 +65,8 @@ pub enum Message<'a> {
         id: Id,
         /// The result; `None` when the client refused with an error.
         result: Option<&'a RawValue>,
+        /// The error, when there is no result.
+        error: Option<&'a RawValue>,
     },
 }
 
@@ -149,7 +151,7 @@ fn envelope(body: &[u8]) -> Result<Message<'_>, Refused> {
         (Some(method), Some(id)) => Ok(Message::Request { id, method, params: envelope.params }),
         (Some(method), None) => Ok(Message::Notification { method, params: envelope.params }),
         (None, Some(id)) if envelope.result.is_some() != envelope.error.is_some() => {
-            Ok(Message::Response { id, result: envelope.result })
+            Ok(Message::Response { id, result: envelope.result, error: envelope.error })
         }
         (None, id) => Err((id, Fault::invalid_request("neither a request nor a response"))),
     }
@@ -165,7 +167,7 @@ mod tests {
                 format!("request {} {method}", id.as_json())
             }
             Ok(Frame::One(Message::Notification { method, .. })) => format!("notification {method}"),
-            Ok(Frame::One(Message::Response { id, result })) => {
+            Ok(Frame::One(Message::Response { id, result, .. })) => {
                 format!("response {} {}", id.as_json(), result.is_some())
             }
             Ok(Frame::Batch(messages)) => format!("batch of {}", messages.len()),

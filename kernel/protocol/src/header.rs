@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::Value;
 
 use crate::Fault;
 
@@ -36,8 +37,44 @@ pub fn check_headers(
     Ok(())
 }
 
+/// The key in a parameter's schema that says under which header it is repeated.
+const ANNOTATION: &str = "x-mcp-header";
+
+/// Compares the `Mcp-Param-…` headers with the arguments that the tool's schema says are repeated there.
+///
+/// `sent` looks a header up by its full name. Only the schema's own properties are looked at, not what they hold.
+pub fn check_parameters<'a>(
+    schema: &Value,
+    arguments: &Value,
+    sent: impl Fn(&str) -> Result<Option<&'a str>, Fault>,
+) -> Result<(), Fault> {
+    let Some(properties) = schema["properties"].as_object() else { return Ok(()) };
+    for (name, rule) in properties {
+        let Some(suffix) = rule[ANNOTATION].as_str().filter(|it| is_token(it)) else { continue };
+        let header = format!("Mcp-Param-{suffix}");
+        let decoded = sent(&header)?.map(decode_value).transpose()?;
+        let body = match arguments.get(name) {
+            None | Some(Value::Null) if decoded.is_none() => continue,
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text.clone()),
+            Some(other) => Some(other.to_string()),
+        };
+        same(&header, decoded, body.as_deref())?;
+    }
+    Ok(())
+}
+
+/// Whether this can be a part of a header's name.
+fn is_token(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_')
+}
+
 fn mirrors_name(method: &str) -> bool {
-    matches!(method, "tools/call" | "resources/read" | "prompts/get")
+    matches!(
+        method,
+        "tools/call" | "resources/read" | "prompts/get" | "tasks/get" | "tasks/update" | "tasks/cancel"
+    )
 }
 
 /// What was sent is not repeated: it may be long, or hold terminal codes for whoever reads the log.
@@ -80,6 +117,39 @@ mod tests {
             ("=?base64?SGVsbG8?=", None),
         ] {
             assert_eq!(decode_value(value).ok().as_deref(), decoded, "{value}");
+        }
+    }
+
+    #[test]
+    fn annotated_parameters_and_their_headers_agree() {
+        let schema = serde_json::json!({"properties": {
+            "region": {"type": "string", "x-mcp-header": "Region"},
+            "count": {"type": "integer", "x-mcp-header": "Count"},
+            "odd": {"x-mcp-header": "a b\r\n"}, "plain": {"type": "string"},
+        }});
+        for (arguments, region, count, fine) in [
+            (r#"{"region":"eu","count":2}"#, Some("eu"), Some("2"), true),
+            (r#"{"region":"Hello"}"#, Some("=?base64?SGVsbG8=?="), None, true),
+            (r#"{"region":"SGVsbG8="}"#, Some("SGVsbG8="), None, true),
+            (r#"{"plain":"x","odd":"y"}"#, None, None, true),
+            (r#"{"region":null}"#, None, None, true),
+            (r#"{"region":"eu"}"#, None, None, false),
+            (r#"{"region":"eu"}"#, Some("us"), None, false),
+            (r#"{"region":"Hello"}"#, Some("=?base64?SGVsbG8?="), None, false),
+            (r#"{"region":"Hello"}"#, Some("=?base64?SGVs!!!bG8=?="), None, false),
+            ("{}", Some("eu"), None, false),
+            (r#"{"count":2}"#, None, Some("3"), false),
+        ] {
+            let arguments = serde_json::from_str(arguments).unwrap();
+            let checked = check_parameters(&schema, &arguments, |header| {
+                Ok(match header {
+                    "Mcp-Param-Region" => region,
+                    "Mcp-Param-Count" => count,
+                    other => panic!("{other} was asked for"),
+                })
+            });
+            assert_eq!(checked.is_ok(), fine, "{arguments} {region:?} {count:?}");
+            assert!(checked.err().is_none_or(|it| it.code == Fault::HEADER_MISMATCH));
         }
     }
 

@@ -14,6 +14,7 @@ mod frame;
 mod header;
 mod meta;
 mod notice;
+mod relayed;
 mod reply;
 mod revision;
 mod seal;
@@ -25,11 +26,13 @@ pub use approval::{Approval, Said, can_ask_in_form, read_elicitation};
 pub use failure::{failure_detail, write_failure};
 pub use fault::Fault;
 pub use frame::{BATCH_MAX, Frame, Id, Message, Refused, read_frame, read_message};
-pub use header::{Mirrored, check_headers, decode_value};
+pub use header::{Mirrored, check_headers, check_parameters, decode_value};
 pub use meta::{Meta, Params, trace_parent};
 pub use notice::{
-    acknowledged, elicitation_request, list_changed, listen_closed, progress_notice, tagged_list_changed,
+    acknowledged, client_request, elicitation_request, list_changed, listen_closed, progress_notice,
+    raw_notice, tagged_list_changed, tagged_raw_notice,
 };
+pub use relayed::{RelayedView, result_type, write_relayed};
 pub use reply::{Implementation, write_error, write_result};
 pub use revision::Revision;
 pub use seal::{Purpose, SealError, Sealer};

@@ -58,6 +58,15 @@ pub struct Params<'a> {
     /// What we gave the client to carry.
     #[serde(borrow, rename = "requestState")]
     pub request_state: Option<&'a RawValue>,
+    /// `tasks/…`: which task.
+    #[serde(borrow, rename = "taskId")]
+    pub task_id: Option<&'a RawValue>,
+    /// `initialize`: who the client is.
+    #[serde(borrow, rename = "clientInfo")]
+    pub client_info: Option<&'a RawValue>,
+    /// All of it as it was written.
+    #[serde(skip)]
+    pub whole: Option<&'a RawValue>,
 }
 
 /// The metadata of one request.
@@ -79,13 +88,21 @@ pub struct Meta<'a> {
     /// What the client can do, on this request.
     #[serde(borrow, rename = "io.modelcontextprotocol/clientCapabilities")]
     pub capabilities: Option<&'a RawValue>,
+    /// Who the client is.
+    #[serde(borrow, rename = "io.modelcontextprotocol/clientInfo")]
+    pub client_info: Option<&'a RawValue>,
+    /// The least severe log messages the client wants for this request.
+    #[serde(borrow, rename = "io.modelcontextprotocol/logLevel")]
+    pub log_level: Option<&'a RawValue>,
 }
 
 impl<'a> Params<'a> {
     /// Reads the parameters; absent ones are all unset.
     pub fn read(params: Option<&'a RawValue>) -> Result<Self, Fault> {
-        let Some(params) = params else { return Ok(Self::default()) };
-        serde_json::from_str(params.get()).map_err(|_| Fault::invalid_params("`_meta` must be an object"))
+        let Some(whole) = params else { return Ok(Self::default()) };
+        let read: Self = serde_json::from_str(whole.get())
+            .map_err(|_| Fault::invalid_params("`_meta` must be an object"))?;
+        Ok(Self { whole: params, ..read })
     }
 
     /// The revision named in `_meta`, whether we speak it or not.
@@ -136,9 +153,22 @@ impl<'a> Params<'a> {
         raw.map(|raw| text(raw, name)).transpose()
     }
 
+    /// The body's member that the `Mcp-Name` header repeats for `method`.
+    pub fn named(&self, method: &str) -> Option<&'a RawValue> {
+        match method {
+            "resources/read" => self.uri,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => self.task_id,
+            _ => self.name,
+        }
+    }
+
     /// A required parameter that is an object of its own.
     pub fn typed<T: DeserializeOwned>(name: &'static str, raw: Option<&'a RawValue>) -> Result<T, Fault> {
         let raw = raw.ok_or_else(|| Fault::invalid_params(format!("`{name}` is missing")))?;
+        // An array could be read field by field.
+        if !raw.get().starts_with('{') {
+            return Err(Fault::invalid_params(format!("`{name}` must be an object")));
+        }
         serde_json::from_str(raw.get())
             .map_err(|_| Fault::invalid_params(format!("`{name}` has the wrong form")))
     }

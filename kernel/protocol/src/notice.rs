@@ -1,9 +1,16 @@
 //! Messages we send without being asked.
 
-use kernel::ProgressUpdate;
+use kernel::{ProgressUpdate, Raw};
 use serde_json::{Value, json, value::RawValue};
 
-use crate::{Id, approval::form, reply::push_json};
+use crate::{
+    Id,
+    approval::form,
+    reply::{push_json, push_line},
+};
+
+/// Names the subscription in each of its messages.
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// Progress of the request that carried `token`.
 pub fn progress_notice(token: &RawValue, update: &ProgressUpdate) -> Vec<u8> {
@@ -25,6 +32,38 @@ pub fn list_changed(kind: &str) -> Vec<u8> {
 /// The same on a `subscriptions/listen` stream, which names its subscription in every message.
 pub fn tagged_list_changed(kind: &str, subscription: &Id) -> Vec<u8> {
     notification(&format!("notifications/{kind}/list_changed"), json!({ "_meta": tag(subscription) }))
+}
+
+/// A notification with parameters that somebody else wrote.
+pub fn raw_notice(method: &str, params: &Raw) -> Vec<u8> {
+    let mut out = Vec::with_capacity(params.get().len() + 80);
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","method":"#);
+    push_json(&mut out, &method);
+    out.extend_from_slice(br#","params":"#);
+    push_line(&mut out, params.get());
+    out.push(b'}');
+    out
+}
+
+/// The same on a `subscriptions/listen` stream.
+pub fn tagged_raw_notice(method: &str, params: &Raw, subscription: &Id) -> Vec<u8> {
+    let mut meta = params.member("_meta").map_or_else(|| Raw::of(&json!({})), Raw::from);
+    let id = Raw::parse(subscription.as_json().to_owned());
+    meta = meta.with(SUBSCRIPTION, id.as_ref());
+    raw_notice(method, &params.with("_meta", Some(&meta)))
+}
+
+/// A request of ours to a client.
+pub fn client_request(id: &Id, method: &str, params: &Raw) -> Vec<u8> {
+    let mut out = Vec::with_capacity(params.get().len() + 96);
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    out.extend_from_slice(id.as_json().as_bytes());
+    out.extend_from_slice(br#","method":"#);
+    push_json(&mut out, &method);
+    out.extend_from_slice(br#","params":"#);
+    push_line(&mut out, params.get());
+    out.push(b'}');
+    out
 }
 
 /// The first message of a `subscriptions/listen` stream: what we agreed to send.
@@ -55,7 +94,7 @@ pub fn elicitation_request(id: &Id, question: &str) -> Vec<u8> {
 }
 
 fn tag(subscription: &Id) -> Value {
-    json!({ "io.modelcontextprotocol/subscriptionId": id_value(subscription) })
+    json!({ SUBSCRIPTION: id_value(subscription) })
 }
 
 fn id_value(id: &Id) -> Value {

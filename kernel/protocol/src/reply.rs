@@ -69,6 +69,15 @@ pub(crate) fn push_server_info(out: &mut Vec<u8>, server: &Implementation) {
     out.push(b'}');
 }
 
+/// Appends JSON that somebody else wrote, on one line: between tokens a line break means nothing.
+pub(crate) fn push_line(out: &mut Vec<u8>, json: &str) {
+    if json.contains(['\n', '\r']) {
+        out.extend(json.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+    } else {
+        out.extend_from_slice(json.as_bytes());
+    }
+}
+
 /// Appends any value as JSON.
 pub(crate) fn push_json(out: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(out, value).expect("a tree of plain values is JSON");

@@ -7,7 +7,7 @@ const TAG_BYTES: usize = 32;
 const EXPIRY_BYTES: usize = 8;
 
 /// Longest sealed text we look at.
-const TEXT_BYTES_MAX: usize = 4096;
+const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// What a sealed text is for. One made for one purpose is worthless for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub enum Purpose {
     Cursor,
     /// The state of an approval round trip.
     Approval,
+    /// A call that waits for its client's answer.
+    Parked,
+    /// The state that a relayed server gave its client to carry.
+    Relayed,
+    /// The id of a task.
+    Task,
 }
 
 impl Purpose {
@@ -23,6 +29,9 @@ impl Purpose {
         match self {
             Self::Cursor => b"cursor",
             Self::Approval => b"approval",
+            Self::Parked => b"parked",
+            Self::Relayed => b"relayed",
+            Self::Task => b"task",
         }
     }
 }

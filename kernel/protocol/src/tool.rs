@@ -1,6 +1,6 @@
 //! A tool as `tools/list` shows it.
 
-use kernel::{Effect, ToolSpec};
+use kernel::{Effect, Raw, ToolSpec};
 use serde_json::{Value, json};
 
 use crate::detail::Detail;
@@ -33,7 +33,7 @@ const WIDE_SHARES: &[(&str, usize)] = &[("kubernetes-operator", 24 * 1024)];
 ///
 /// Each server gets the richest [`Detail`] with which its share fits; what is left out is prose and bounds
 /// that the server still enforces. The whole schemas are in `core-mcp tools --output json` and the docs.
-pub fn wire_tools(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
+pub fn wire_tools(specs: &[&ToolSpec], naming: Naming) -> Vec<Raw> {
     let mut listed = Vec::with_capacity(specs.len());
     for share in specs.chunk_by(|left, right| left.server == right.server) {
         listed.extend(share_of_one_server(share, naming));
@@ -46,7 +46,12 @@ pub fn share_bytes_max(server: &str) -> usize {
     WIDE_SHARES.iter().find(|(name, _)| *name == server).map_or(SHARE_BYTES, |(_, bytes)| *bytes)
 }
 
-fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
+fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Raw> {
+    // What others wrote is sent as they wrote it.
+    if let Some(raw) = specs.iter().map(|spec| spec.raw.as_ref()).collect::<Option<Vec<_>>>() {
+        let named = specs.iter().zip(raw).map(|(spec, raw)| relayed_tool(spec, raw, naming));
+        return named.collect();
+    }
     let max = specs.first().map_or(SHARE_BYTES, |spec| share_bytes_max(&spec.server));
     // The share is measured on the server's own route; longer names elsewhere must not change schemas.
     let size = |detail: Detail| -> usize {
@@ -54,7 +59,13 @@ fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Value> {
     };
     let fits = |detail: &Detail| size(*detail) < max;
     let detail = [Detail::Whole, Detail::Short].into_iter().find(fits).unwrap_or(Detail::Names);
-    specs.iter().map(|spec| wire_tool(spec, naming, detail)).collect()
+    specs.iter().map(|spec| Raw::of(&wire_tool(spec, naming, detail))).collect()
+}
+
+fn relayed_tool(spec: &ToolSpec, raw: &Raw, naming: Naming) -> Raw {
+    let name = naming.name_of(spec);
+    let same = raw.member("name").is_some_and(|it| it.get() == json!(name).to_string());
+    if same { raw.clone() } else { raw.with("name", Some(&Raw::of(&name))) }
 }
 
 fn wire_tool(spec: &ToolSpec, naming: Naming, detail: Detail) -> Value {
@@ -110,11 +121,13 @@ mod tests {
             effect,
             open_world: true,
             permission: "mcp.docker-manager:execute".into(),
+            long: false,
+            raw: None,
         }
     }
 
     fn listed(spec: &ToolSpec, naming: Naming) -> Value {
-        wire_tools(&[spec], naming).remove(0)
+        wire_tools(&[spec], naming).remove(0).to_value()
     }
 
     #[test]
@@ -127,7 +140,8 @@ mod tests {
             *schema = json!({"type": "object", "additionalProperties": false, "properties": fields.collect::<serde_json::Map<_, _>>()});
         }
         let tools: Vec<&ToolSpec> = std::iter::repeat_n(&large, 4).collect();
-        let listed = wire_tools(&tools, Naming::Bare);
+        let raw = wire_tools(&tools, Naming::Bare);
+        let listed: Vec<Value> = raw.iter().map(Raw::to_value).collect();
         assert!(serde_json::to_string(&listed).unwrap().len() <= share_bytes_max("docker-manager"));
         assert_eq!(listed.len(), 4);
         for name in &names {
@@ -137,10 +151,19 @@ mod tests {
         let other = ToolSpec { server: "small".into(), ..spec(Effect::Read) };
         let mixed: Vec<&ToolSpec> = tools.into_iter().chain([&other]).collect();
         assert_eq!(
-            wire_tools(&mixed, Naming::Bare)[4]["title"],
+            wire_tools(&mixed, Naming::Bare)[4].to_value()["title"],
             "Stop a container",
             "another server pays for itself"
         );
+    }
+
+    #[test]
+    fn a_relayed_definition_keeps_every_byte_but_its_name() {
+        let text = r#"{"name":"stop","inputSchema":{"$ref":"x","n":1.0e2},"execution":{"taskSupport":"new"},"annotations":{"vendorHint":1}}"#;
+        let spec = ToolSpec { name: "stop".into(), raw: Raw::parse(text.into()), ..spec(Effect::Read) };
+        assert_eq!(wire_tools(&[&spec], Naming::Bare)[0].get(), text);
+        let qualified = text.replacen("\"stop\"", "\"docker-manager__stop\"", 1);
+        assert_eq!(wire_tools(&[&spec], Naming::Qualified)[0].get(), qualified);
     }
 
     #[test]

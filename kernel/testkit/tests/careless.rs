@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use kernel::{
-    BoxFuture, Caching, CallContext, Effect, ErrorKind, Health, Meta, Mounted, Prepared, Resource, Server,
-    ServerEntry, ServerFacts, StartError, ToolError, ToolSpec, Trust,
+    BoxFuture, Caching, CallContext, Effect, ErrorKind, Facts, Health, Mounted, Output, Prepared, Resource,
+    Server, ServerEntry, StartError, ToolError, ToolSpec, Traits, Trust,
 };
 use serde_json::{Value, json};
 use testkit::{EchoServer, violations};
@@ -20,10 +20,8 @@ struct Careless {
 struct Taken(AtomicU32);
 
 impl Prepared for Taken {
-    fn meta(&self) -> Meta {
-        Meta {
-            name: "other",
-            title: "Other",
+    fn traits(&self) -> Traits {
+        Traits {
             effect: Effect::Destroy { idempotent: false },
             caching: Caching::UntilWrite,
             trust: Trust::Own,
@@ -39,14 +37,14 @@ impl Prepared for Taken {
         None
     }
 
-    fn run(self: Box<Self>, _cx: CallContext) -> BoxFuture<'static, Result<Value, ToolError>> {
-        Box::pin(async { Ok(json!({})) })
+    fn run(self: Box<Self>, _cx: CallContext) -> BoxFuture<'static, Result<Output, ToolError>> {
+        Box::pin(async { Ok(Output::Typed(json!({}))) })
     }
 }
 
 impl Mounted for Careless {
-    fn facts(&self) -> ServerFacts {
-        EchoServer::FACTS
+    fn facts(&self) -> Arc<Facts> {
+        Arc::new(EchoServer::FACTS.into())
     }
 
     fn specs(&self) -> &[Arc<ToolSpec>] {
@@ -95,14 +93,14 @@ fn every_carelessness_is_found() {
         },
         ..ServerEntry::of::<EchoServer>()
     };
-    assert_eq!(rules(&entry), ["A2", "A3", "A4", "A5", "E2", "E3", "R1", "R2", "T2"]);
+    assert_eq!(rules(&entry), ["A2", "A3", "A4", "A5", "E2", "E3", "R1", "R2"]);
 }
 
 #[test]
 fn a_server_that_refuses_good_arguments_is_found() {
     struct Picky(Careless);
     impl Mounted for Picky {
-        fn facts(&self) -> ServerFacts {
+        fn facts(&self) -> Arc<Facts> {
             self.0.facts()
         }
         fn specs(&self) -> &[Arc<ToolSpec>] {

@@ -92,6 +92,8 @@ fn manifest(effect: Effect) -> Manifest {
         effect,
         open_world: false,
         permission: String::new(),
+        long: false,
+        raw: None,
     };
     Manifest::new().server(&facts, [&spec])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::{Effect, ServerFacts, ToolSpec};
+use kernel::{Effect, Facts, ToolSpec};
 use pipeline::Registry;
 
 use crate::BUILT_IN_ROLES;
@@ -44,18 +44,22 @@ impl Manifest {
     /// Everything that is mounted, running or not.
     pub fn of(registry: &Registry) -> Self {
         registry.mounts().iter().fold(Self::new(), |manifest, mount| {
-            manifest.server(&mount.facts, mount.specs.iter().map(AsRef::as_ref))
+            manifest.server(&*mount.facts, mount.specs.iter().map(AsRef::as_ref))
         })
     }
 
     /// Adds one server with its tools.
     #[must_use]
-    pub fn server<'a>(mut self, facts: &ServerFacts, tools: impl IntoIterator<Item = &'a ToolSpec>) -> Self {
+    pub fn server<'a>(
+        mut self,
+        facts: impl Into<Facts>,
+        tools: impl IntoIterator<Item = &'a ToolSpec>,
+    ) -> Self {
+        let facts = facts.into();
         let tools = tools.into_iter().map(|spec| (spec.name.clone(), spec.effect)).collect();
-        self.servers
-            .insert(facts.name.to_owned(), ServerNames { category: facts.category.to_owned(), tools });
+        self.servers.insert(facts.name.clone(), ServerNames { category: facts.category, tools });
         for alias in facts.aliases {
-            self.aliases.insert((*alias).to_owned(), facts.name.to_owned());
+            self.aliases.insert(alias, facts.name.clone());
         }
         self
     }

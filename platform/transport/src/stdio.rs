@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use kernel::Raw;
 use parking_lot::Mutex;
 use pipeline::{Door, Scope, Verified};
-use protocol::{Fault, Id, Message, Params, Revision, read_elicitation, read_message, write_result};
+use protocol::{Fault, Id, Message, Params, Revision, read_message, write_result};
 use serde_json::value::RawValue;
 use tokio::{
     io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader},
@@ -16,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::lines::{Line, Lines};
 use crate::{
     Wire,
-    wire::{Exchange, Opened, Reply, Session, Watch, Work, watch},
+    wire::{Exchange, Listener, Opened, Reply, Session, Watch, Work, reply_of, watch},
 };
 
 mod lines;
@@ -82,6 +83,8 @@ impl StdioServer {
             scope: &scope,
             revision: Revision::UNSTATED,
             can_ask: false,
+            capabilities: Raw::of(&serde_json::json!({})),
+            client_info: None,
         };
         let session = Session::new(&opened);
         let server = Arc::new(Self {
@@ -174,9 +177,9 @@ impl StdioServer {
                 }
             }
             Message::Notification { .. } => {}
-            Message::Response { id, result } => {
+            Message::Response { id, result, error } => {
                 if let Some(agreed) = &*self.agreed.lock() {
-                    agreed.answer(&id, read_elicitation(result));
+                    agreed.answer(&id, reply_of(result, error));
                 }
             }
         }
@@ -236,7 +239,7 @@ impl StdioServer {
     }
 
     fn initialize(&self, id: &Id, params: &Params<'_>) -> Reply {
-        let handshake = match self.wire.handshake(params) {
+        let handshake = match self.wire.handshake(params, &self.caller, &self.scope, Door::Stdio) {
             Ok(handshake) => handshake,
             Err(fault) => return Reply::fault(Some(id), &fault, Revision::UNSTATED),
         };
@@ -245,6 +248,8 @@ impl StdioServer {
             scope: &self.scope,
             revision: handshake.revision,
             can_ask: handshake.can_ask,
+            capabilities: handshake.capabilities,
+            client_info: handshake.client_info,
         };
         let session = Session::new(&opened);
         let first = self.agreed.lock().replace(Arc::clone(&session)).is_none();
@@ -256,14 +261,26 @@ impl StdioServer {
 
     /// Tells a legacy client when the tools change, as its handshake was told we would.
     fn announce(&self, session: Arc<Session>) {
-        let (gate, outbox) = (Arc::clone(&self.wire.gate), self.outbox.clone());
-        let (ended, caller) = (self.session.ended.clone(), self.caller.clone());
+        let listener = self.listener(session.revision, Some(Arc::clone(&session)));
+        let (outbox, ended) = (self.outbox.clone(), self.session.ended.clone());
+        let (gate, caller) = (Arc::clone(&self.wire.gate), self.caller.clone());
         self.tasks.spawn(async move {
-            let _session = session;
-            let asked = Arc::clone(&gate);
-            let still_good = move || asked.confirm(&caller).is_ok();
-            watch(gate, Watch::Legacy, outbox, ended, CHECK_EVERY, still_good).await
+            let still_good = move || gate.confirm(&caller).is_ok();
+            watch(listener, Watch::Legacy(session), outbox, ended, CHECK_EVERY, still_good).await
         });
+    }
+
+    fn listener(&self, revision: Revision, session: Option<Arc<Session>>) -> Listener {
+        let exchange = Exchange {
+            caller: self.caller.clone(),
+            scope: self.scope.clone(),
+            door: Door::Stdio,
+            revision,
+            session,
+            outbox: None,
+            cancel: CancellationToken::new(),
+        };
+        Listener { wire: Arc::clone(&self.wire), exchange }
     }
 
     fn subscribe(self: &Arc<Self>, id: &Id, params: &Params<'_>) -> Option<Reply> {
@@ -279,9 +296,9 @@ impl StdioServer {
         };
         let (server, session_ended) = (Arc::clone(self), self.session.ended.clone());
         self.tasks.spawn(async move {
-            let gate = Arc::clone(&server.wire.gate);
+            let listener = server.listener(Revision::V2026_07_28, None);
             let still_good = || server.wire.gate.confirm(&server.caller).is_ok();
-            let last = watch(gate, subject, server.outbox.clone(), ended, CHECK_EVERY, still_good).await;
+            let last = watch(listener, subject, server.outbox.clone(), ended, CHECK_EVERY, still_good).await;
             drop(running);
             // A client that cancels hears nothing more; one that we leave is told.
             if session_ended.is_cancelled()

@@ -4,29 +4,44 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use kernel::ErrorKind;
+use kernel::{ErrorKind, Listing};
 use pipeline::{Door, Gate, Scope, Verified};
 use protocol::{Fault, Id, Naming, Params, Revision, Sealer, write_error, write_result};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::listing::Listings;
+use self::{
+    listing::Listings,
+    subscribe::{Subscriptions, Wanted},
+    talk::Parked,
+    tasks::Tasks,
+};
 use crate::WireConfig;
 
 mod asker;
 mod calls;
+mod client;
 mod completion;
 mod handshake;
+mod incoming;
 mod listen;
 mod listing;
+mod lists;
+mod outcome;
+mod relay;
 mod resources;
+mod rounds;
 mod session;
 mod sessions;
+mod subscribe;
+mod talk;
+mod tasks;
 
-pub(crate) use listen::{Watch, watch};
+pub(crate) use listen::{Listener, Watch, watch};
 pub(crate) use session::{Opened, Session};
 pub(crate) use sessions::Sessions;
+pub(crate) use talk::reply_of;
 
 /// Messages we may queue for one stream before progress is dropped.
 pub(crate) const OUTBOX_MESSAGES_MAX: usize = 64;
@@ -37,6 +52,9 @@ pub struct Wire {
     pub(crate) config: WireConfig,
     pub(crate) sealer: Sealer,
     listings: Listings,
+    parked: Arc<Parked>,
+    subscriptions: Subscriptions,
+    tasks: Tasks,
 }
 
 /// The circumstances of one request.
@@ -141,7 +159,15 @@ impl Wire {
     /// A dispatcher over `gate`.
     pub fn new(gate: Arc<Gate>, config: WireConfig) -> Arc<Self> {
         let sealer = Sealer::new(&config.seal_key);
-        Arc::new(Self { gate, config, sealer, listings: Listings::default() })
+        Arc::new(Self {
+            gate,
+            config,
+            sealer,
+            listings: Listings::default(),
+            parked: Arc::default(),
+            subscriptions: Subscriptions::default(),
+            tasks: Tasks::default(),
+        })
     }
 
     /// Starts on one request. Everything it needs is taken from `params` before this returns.
@@ -174,16 +200,28 @@ impl Wire {
             ("tools/list", _) => {
                 return self.list_tools(id, params, &exchange).map(|body| Work::Ready(Reply::fine(body)));
             }
-            ("resources/list", _) => return Ok(Work::Later(self.list_resources(id, exchange))),
-            ("resources/read", _) => return self.read_resource(id, params, exchange).map(Work::Later),
-            ("resources/templates/list", _) => resources::templates(revision),
-            ("completion/complete", _) => return self.complete(id, params, exchange).map(Work::Later),
-            ("server/discover", true) => self.discover(),
+            ("resources/list", _) => return later(self.list(id, params, exchange, Listing::Resources)),
+            ("resources/templates/list", _) => {
+                return later(self.list(id, params, exchange, Listing::Templates));
+            }
+            ("prompts/list", _) => return later(self.list(id, params, exchange, Listing::Prompts)),
+            ("resources/read", _) => return later(self.read_resource(id, params, exchange)),
+            ("prompts/get", _) => return later(self.get_prompt(id, params, exchange)),
+            ("completion/complete", _) => return later(self.complete(id, params, exchange)),
+            ("resources/subscribe", false) => {
+                return later(self.subscription(id, params, exchange, Wanted::Subscribed));
+            }
+            ("resources/unsubscribe", false) => {
+                return later(self.subscription(id, params, exchange, Wanted::Unsubscribed));
+            }
+            ("tasks/get" | "tasks/update" | "tasks/cancel", _) => {
+                return later(self.task_method(id, method, params, exchange));
+            }
+            ("server/discover", true) => self.discover(&exchange),
             ("ping", false) => json!({}),
-            ("prompts/list", _) => resources::cacheable(json!({ "prompts": [] }), revision),
-            ("prompts/get", _) => return Err(Fault::invalid_params("there are no prompts")),
-            ("logging/setLevel", false) => handshake::set_level(params)?,
-            _ => return Err(Fault::method_not_found(method)),
+            ("logging/setLevel", false) => handshake::set_level(params, &exchange)?,
+            _ if is_core(method) => return Err(Fault::method_not_found(method)),
+            _ => return later(self.opaque(id, method, params, exchange)),
         };
         Ok(Work::Ready(self.fine(id, &result, revision)))
     }
@@ -191,6 +229,41 @@ impl Wire {
     fn fine(&self, id: &Id, result: &Value, revision: Revision) -> Reply {
         Reply::fine(write_result(id, result, revision, &self.config.server))
     }
+}
+
+fn later(later: Result<Later, Fault>) -> Result<Work, Fault> {
+    later.map(Work::Later)
+}
+
+/// Methods of one revision of the protocol's core, or of what it once had: no extension gives them another
+/// meaning.
+fn is_core(method: &str) -> bool {
+    let group = method.split_once('/').map_or(method, |(group, _)| group);
+    let groups = [
+        "completion",
+        "elicitation",
+        "initialize",
+        "logging",
+        "notifications",
+        "ping",
+        "prompts",
+        "roots",
+        "rpc",
+        "sampling",
+        "server",
+        "subscriptions",
+        "tasks",
+        "tools",
+    ];
+    groups.contains(&group)
+        || matches!(
+            method,
+            "resources/list"
+                | "resources/read"
+                | "resources/subscribe"
+                | "resources/unsubscribe"
+                | "resources/templates/list"
+        )
 }
 
 /// Seconds since 1970.

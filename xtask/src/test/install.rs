@@ -30,6 +30,13 @@ pub(super) fn all(places: &Places) -> anyhow::Result<()> {
     twice("projects with lock files", || projects(places))
 }
 
+/// What drives our servers from outside: the locked Python and npm packages.
+pub(crate) fn clients(places: &Places) -> anyhow::Result<()> {
+    fs::create_dir_all(&places.cache).context("the cache cannot be made")?;
+    twice("Python packages", || python(places))?;
+    twice("npm packages", || node(places))
+}
+
 fn twice(what: &str, install: impl Fn() -> anyhow::Result<()>) -> anyhow::Result<()> {
     install().or_else(|error| {
         eprintln!("{what}: {error:#}; trying once more");

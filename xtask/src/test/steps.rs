@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Step, Verdict, install};
-use crate::{docs, shell::Command, tidy, workspace::Places};
+use crate::{conformance, docs, shell::Command, tidy, workspace::Places};
 
 /// Every step, fastest first.
 pub(super) fn all(places: &Places) -> Vec<Step> {
     let cargo = |args: &[&str]| places.command("cargo").args(args);
     let (for_install, for_tidy, for_docs) = (places.clone(), places.clone(), places.clone());
+    let for_conformance = places.clone();
     vec![
         Step::new("install", move || install::all(&for_install).map(|()| Verdict::Done)).slow(),
         Step::of("format", cargo(&["fmt", "--all", "--check"])),
@@ -25,6 +26,10 @@ pub(super) fn all(places: &Places) -> Vec<Step> {
         deny(places),
         Step::of("build", cargo(&["build", "--release", "--locked", "-p", "core-mcp"])).slow(),
         Step::of("blackbox", blackbox(places)).slow(),
+        Step::new("conformance", move || {
+            conformance::run(&for_conformance, &conformance::Options::all()).map(|()| Verdict::Done)
+        })
+        .slow(),
         fuzz(places).slow(),
     ]
 }

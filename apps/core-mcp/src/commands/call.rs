@@ -96,8 +96,8 @@ impl Call {
         (server, tool): (&str, &str),
         view: &ProgressView,
     ) -> Result<Value, Failure> {
-        let specs = platform.gate.registry().find(server).map(|it| it.specs.as_slice()).unwrap_or_default();
-        let schema = specs.iter().find(|it| it.name == tool).map(|it| &it.input_schema);
+        let mount = platform.gate.registry().find(server).ok();
+        let schema = mount.as_ref().and_then(|it| it.spec(tool)).map(|it| &it.input_schema);
         let arguments = arguments::parse(self.json.as_deref(), &self.arguments, schema)?;
         let cancel = CancellationToken::new();
         let mut request = Request::new(caller, server, tool, arguments, Door::Cli);

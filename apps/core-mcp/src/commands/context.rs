@@ -115,7 +115,7 @@ impl ContextAction {
 
 /// Contexts hold catalogue names; people may use aliases.
 fn catalogue_name(platform: &Platform, name: &str) -> Result<String, ToolError> {
-    platform.gate.registry().find(name).map(|it| it.facts.name.to_owned())
+    platform.gate.registry().find(name).map(|it| it.facts.name.clone())
 }
 
 fn until(info: &ContextInfo) -> String {

@@ -24,10 +24,10 @@ pub(crate) struct Servers {
 /// One line of the list.
 #[derive(Serialize)]
 struct Row {
-    name: &'static str,
-    version: &'static str,
-    category: &'static str,
-    aliases: &'static [&'static str],
+    name: String,
+    version: String,
+    category: String,
+    aliases: Vec<String>,
     status: &'static str,
     reason: Option<String>,
 }
@@ -43,7 +43,7 @@ impl Servers {
             let mut table = Table::new(&["server", "version", "category", "status", "also called", "why"]);
             for row in &rows {
                 let why = row.reason.as_deref().unwrap_or_default();
-                table.row([row.name, row.version, row.category, row.status, &row.aliases.join(", "), why]);
+                table.row([&row.name, &row.version, &row.category, row.status, &row.aliases.join(", "), why]);
             }
             table.render("no server is visible to you")
         })
@@ -54,11 +54,11 @@ impl Servers {
         let scope = Scope { server: None, context: self.context.clone() };
         let mut rows = Vec::new();
         for view in platform.gate.servers(&caller, &scope, Door::Cli)? {
-            let (status, reason) = match platform.gate.health(view.facts.name).await? {
+            let (status, reason) = match platform.gate.health(&view.facts.name).await? {
                 kernel::Health::Ready => (view.status, view.reason),
                 kernel::Health::Unavailable(reason) => ("unavailable", Some(reason)),
             };
-            let kernel::ServerFacts { name, version, category, aliases, .. } = view.facts;
+            let kernel::Facts { name, version, category, aliases, .. } = kernel::Facts::clone(&view.facts);
             rows.push(Row { name, version, category, aliases, status, reason });
         }
         Ok(rows)

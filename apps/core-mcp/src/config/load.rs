@@ -89,7 +89,7 @@ fn built_in() -> Value {
 /// The documents' default column. `semaphore` stays unset: each server brings its own (scanners 3).
 fn documented_defaults() -> LimitOverrides {
     let Some(entry) = catalog::native_servers().into_iter().next() else { return LimitOverrides::default() };
-    let limits = Tuning::default().limits(&entry.facts, "");
+    let limits = Tuning::default().limits(&entry.facts.into(), "");
     LimitOverrides {
         semaphore: None,
         queue: Some(limits.queue),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use kernel::{ErrorKind, ToolError};
 
 use crate::{
-    Call, Next, Outcome, Permit, Stage,
+    Call, Next, Operation, Outcome, Permit, Stage,
     seams::{Action, Identity, Policy, PolicyQuestion},
 };
 
@@ -34,17 +34,23 @@ impl Stage for Authorize {
     }
 
     async fn handle(&self, mut call: Call, next: Next<'_>) -> Outcome {
-        let facts = call.facts()?;
+        let facts = Arc::clone(call.facts()?);
         let spec = Arc::clone(call.spec()?);
         let resources = call.prepared()?.resources();
         let principal = &call.request.caller.0;
+        let action = match &call.request.operation {
+            Operation::Tool => Action::Execute,
+            Operation::Method(method) => method.action,
+        };
+        // Reading is asked of the server as a whole: it has no tool to name.
+        let executes = action == Action::Execute;
         let question = PolicyQuestion {
             principal,
-            action: Action::Execute,
-            server: facts.name,
-            category: facts.category,
-            tool: Some(&spec.name),
-            effect: Some(spec.effect),
+            action,
+            server: &facts.name,
+            category: &facts.category,
+            tool: executes.then_some(&spec.name),
+            effect: executes.then_some(spec.effect),
             resources: &resources,
             door: call.request.door.as_str(),
             context: call.request.context_id.as_deref(),

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kernel::{ErrorKind, ToolError};
@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     Call, GateParts, Limits, Metrics, Next, Outcome, Stage,
+    per_server::PerServer,
     seams::{AuditEntry, Journal},
     standard::Knobs,
 };
@@ -23,7 +24,7 @@ pub(crate) struct Breaker {
     knobs: Knobs,
     metrics: Arc<Metrics>,
     journal: Arc<dyn Journal>,
-    circuits: HashMap<&'static str, Mutex<Circuit>>,
+    circuits: PerServer<Mutex<Circuit>>,
 }
 
 #[derive(Debug)]
@@ -118,8 +119,7 @@ impl Circuit {
 
 impl Breaker {
     pub(crate) fn new(parts: GateParts, knobs: Knobs, metrics: Arc<Metrics>) -> Self {
-        let mounts = parts.registry.mounts().iter();
-        let circuits = mounts.map(|mount| (mount.facts.name, Mutex::new(Circuit::new()))).collect();
+        let circuits = PerServer::new(parts.registry, || Mutex::new(Circuit::new()));
         Self { knobs, metrics, journal: parts.journal, circuits }
     }
 
@@ -144,21 +144,18 @@ impl Stage for Breaker {
     }
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
-        let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
-        let limits = self.knobs.read().limits(&facts, &spec.name);
-        let circuit = self
-            .circuits
-            .get(facts.name)
-            .ok_or_else(|| ToolError::new(ErrorKind::Internal, "a server without a breaker"))?;
+        let facts = Arc::clone(call.facts()?);
+        let limits = self.knobs.read().limits(&facts, &call.spec()?.name);
+        let (server, circuit) = (facts.name.as_str(), self.circuits.of(&facts.name));
         let (admitted, epoch) = {
             let mut circuit = circuit.lock();
             (circuit.admit(Instant::now()), circuit.epoch)
         };
         match admitted {
-            Ok(moved) => moved.into_iter().for_each(|moved| self.publish(facts.name, moved)),
-            Err(wait) => return Err(open(facts.name, wait)),
+            Ok(moved) => moved.into_iter().for_each(|moved| self.publish(server, moved)),
+            Err(wait) => return Err(open(server, wait)),
         }
-        let mut report = Report { breaker: self, circuit, epoch, server: facts.name, limits, healthy: None };
+        let mut report = Report { breaker: self, circuit: &circuit, epoch, server, limits, healthy: None };
         let outcome = next.run(call).await;
         report.healthy = verdict(&outcome);
         outcome
@@ -220,12 +217,12 @@ mod tests {
     use crate::Tuning;
 
     fn limits() -> Limits {
-        let facts = kernel::ServerFacts {
-            name: "x",
-            version: "1.0.0",
-            category: "Test",
-            aliases: &[],
-            description: "",
+        let facts = kernel::Facts {
+            name: "x".into(),
+            version: "1.0.0".into(),
+            category: "Test".into(),
+            aliases: Vec::new(),
+            description: String::new(),
             concurrency: 3,
             open_world: false,
         };

@@ -29,7 +29,7 @@ pub(crate) struct Bulkhead {
 /// Which queue a call stands in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Queue {
-    server: &'static str,
+    server: String,
     reads: bool,
     tool: Option<String>,
 }
@@ -55,8 +55,8 @@ impl Bulkhead {
         let lane = Lane {
             turns: Mutex::new((0, Arc::new(Semaphore::new(0)))),
             waiting: AtomicU32::new(0),
-            waiting_gauge: self.metrics.waiting(queue.server),
-            running_gauge: self.metrics.running(queue.server),
+            waiting_gauge: self.metrics.waiting(&queue.server),
+            running_gauge: self.metrics.running(&queue.server),
         };
         Arc::clone(self.lanes.write().entry(queue).or_insert_with(|| Arc::new(lane)))
     }
@@ -105,7 +105,7 @@ impl Stage for Bulkhead {
     }
 
     async fn handle(&self, mut call: Call, next: Next<'_>) -> Outcome {
-        let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
+        let (facts, spec) = (Arc::clone(call.facts()?), Arc::clone(call.spec()?));
         let (limits, own) = {
             let knobs = self.knobs.read();
             (knobs.limits(&facts, &spec.name), knobs.has_own_turns(&facts, &spec.name))
@@ -114,7 +114,7 @@ impl Stage for Bulkhead {
         let deadline = Instant::now() + budget;
         call.deadline = Some(deadline);
         let tool = own.then(|| spec.name.clone());
-        let lane = self.lane(Queue { server: facts.name, reads: spec.effect.is_read(), tool });
+        let lane = self.lane(Queue { server: facts.name.clone(), reads: spec.effect.is_read(), tool });
         let _turn = lane.turn(&call, &limits, deadline).await?;
         let _running = Running::start(&lane.running_gauge);
         next.run(call).await

@@ -1,5 +1,4 @@
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Answer, Call, Metrics, Next, Outcome, Registry, Stage, call::misbuilt, metrics::CacheResult,
-    standard::Knobs,
+    per_server::PerServer, standard::Knobs,
 };
 
 /// Bytes of results kept in all.
@@ -29,7 +28,7 @@ const KEY_BYTES: usize = 512;
 pub(crate) struct Cache {
     knobs: Knobs,
     metrics: Arc<Metrics>,
-    generations: HashMap<&'static str, AtomicU64>,
+    generations: PerServer<AtomicU64>,
     store: Store<Key, Kept>,
 }
 
@@ -61,8 +60,10 @@ impl Expiry<Key, Kept> for PerEntry {
 
 impl Cache {
     pub(crate) fn new(registry: Registry, knobs: Knobs, metrics: Arc<Metrics>) -> Self {
+        // A server that comes back under an old name must not find what was read from the old one.
+        let fresh = AtomicU64::new(0);
         let generations =
-            registry.mounts().iter().map(|mount| (mount.facts.name, AtomicU64::new(0))).collect();
+            PerServer::new(registry, move || AtomicU64::new(fresh.fetch_add(1 << 32, Ordering::Relaxed)));
         let store = Store::builder()
             .max_capacity(CAPACITY_BYTES)
             .weigher(|_: &Key, value: &Kept| value.size)
@@ -72,9 +73,7 @@ impl Cache {
     }
 
     fn forget(&self, server: &str) {
-        if let Some(generation) = self.generations.get(server) {
-            generation.fetch_add(1, Ordering::AcqRel);
-        }
+        self.generations.of(server).fetch_add(1, Ordering::AcqRel);
     }
 
     fn key(&self, call: &Call, server: &str) -> Option<Key> {
@@ -86,7 +85,7 @@ impl Cache {
             digest: call.args_digest.clone(),
             context: call.request.context_id.clone(),
             redact: call.obligations.redact.clone(),
-            generation: self.generations.get(server)?.load(Ordering::Acquire),
+            generation: self.generations.of(server).load(Ordering::Acquire),
         })
     }
 }
@@ -98,17 +97,17 @@ impl Stage for Cache {
     }
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
-        let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
+        let (facts, spec) = (Arc::clone(call.facts()?), Arc::clone(call.spec()?));
         if !spec.effect.is_read() {
             // Before, so that a read that starts during the write is not kept; after, so that neither is
             // one that started before it. A dropped call forgets too.
-            self.forget(facts.name);
-            let _after = Forget { cache: self, server: facts.name };
+            self.forget(&facts.name);
+            let _after = Forget { cache: self, server: &facts.name };
             return next.run(call).await;
         }
         let ttl = self.knobs.read().limits(&facts, &spec.name).cache_ttl;
-        let cacheable = call.prepared()?.meta().caching == Caching::UntilWrite && !ttl.is_zero();
-        let Some(key) = self.key(&call, facts.name).filter(|_| cacheable) else {
+        let cacheable = call.prepared()?.traits().caching == Caching::UntilWrite && !ttl.is_zero();
+        let Some(key) = self.key(&call, &facts.name).filter(|_| cacheable) else {
             return next.run(call).await;
         };
         // Taken by whoever leads the flight.
@@ -116,7 +115,8 @@ impl Stage for Cache {
         let flight = self.store.try_get_with(key, async {
             let call = own.lock().take().ok_or_else(|| misbuilt("left"))?;
             let answer = next.run(call).await?;
-            let size = answer.structured.to_string().len() + KEY_BYTES;
+            let raw = answer.raw.as_ref().map_or(0, |it| it.get().len());
+            let size = answer.structured.to_string().len() + raw + KEY_BYTES;
             Ok::<_, ToolError>(Kept {
                 answer: Arc::new(answer),
                 size: u32::try_from(size).unwrap_or(u32::MAX),
@@ -130,7 +130,7 @@ impl Stage for Cache {
             (Err(error), Some(call)) if error.kind == ErrorKind::Cancelled => return next.run(call).await,
             (flown, own) => (flown.map_err(|error: Arc<ToolError>| error.share())?, own.is_some()),
         };
-        self.metrics.cache(facts.name, if hit { CacheResult::Hit } else { CacheResult::Miss });
+        self.metrics.cache(&facts.name, if hit { CacheResult::Hit } else { CacheResult::Miss });
         Ok(Answer { cached: hit, ..Answer::clone(&kept.answer) })
     }
 }

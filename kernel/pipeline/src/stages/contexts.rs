@@ -29,8 +29,8 @@ impl Stage for Contexts {
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
         let Some(id) = call.request.context_id.clone() else { return next.run(call).await };
-        let (facts, started) = (call.facts()?, call.started);
-        self.contexts.admit(&id, &call.request.caller.0, facts.name)?;
+        let started = call.started;
+        self.contexts.admit(&id, &call.request.caller.0, &call.facts()?.name)?;
         let tool = call.spec()?.qualified_name();
         let mut line = Line {
             contexts: &self.contexts,

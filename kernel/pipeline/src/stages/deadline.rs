@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kernel::{Effect, ErrorKind, ToolError};
+use kernel::{Client, Effect, ErrorKind, ToolError};
 use tokio::time::Instant;
 
 use crate::{Call, Next, Outcome, Stage};
@@ -25,12 +25,13 @@ impl Stage for Deadline {
         let Some(deadline) = call.deadline else { return next.run(call).await };
         let effect = call.spec()?.effect;
         let (cancel, started) = (call.request.cancel.clone(), call.started);
+        let client = call.request.client.clone();
         let mut run = std::pin::pin!(next.run(call));
         let gave_up = tokio::select! {
             biased;
             outcome = &mut run => return outcome,
             () = cancel.cancelled() => GaveUp::Client,
-            () = tokio::time::sleep_until(Instant::from_std(deadline)) => GaveUp::Clock,
+            () = passed(deadline, &client) => GaveUp::Clock,
         };
         cancel.cancel();
         // A tool that watches its token stops its own children and says how far it got.
@@ -38,6 +39,18 @@ impl Stage for Deadline {
             return outcome;
         }
         Err(gave_up.error(effect, started.elapsed()))
+    }
+}
+
+/// Waits until the budget is spent. Time in which the call waits for its client's answer does not count;
+/// the door bounds how long a client may take.
+async fn passed(deadline: std::time::Instant, client: &Client) {
+    loop {
+        let until = deadline + client.waited();
+        tokio::time::sleep_until(Instant::from_std(until)).await;
+        if deadline + client.waited() <= until {
+            return;
+        }
     }
 }
 

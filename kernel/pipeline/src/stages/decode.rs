@@ -1,9 +1,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use kernel::{ErrorKind, ToolError};
+use kernel::ToolError;
 
-use crate::{Call, Next, Outcome, Registry, Stage, redact::mask_for_record};
+use crate::{Call, Next, Operation, Outcome, Registry, Stage, peer_call, redact::mask_for_record};
 
 /// Turns JSON into the tool's typed parameters and the resources they name.
 ///
@@ -31,25 +31,25 @@ impl Stage for Decode {
                 .hint("send {\"name\": value, …} as the tool's input schema says"));
         }
         let mount = self.registry.find(&call.request.server)?;
-        call.record.lock().server = mount.facts.name.to_owned();
-        let server = mount.state.as_ref().map_err(|reason| {
-            ToolError::new(
-                ErrorKind::Unavailable,
-                format!("server `{}` is not running: {reason}", mount.facts.name),
-            )
-            .before_send()
-            .hint("`core-mcp servers` shows what is missing and how to enable it")
-        })?;
-        let prepared = server.prepare(&call.request.tool, call.request.args.clone())?;
-        let meta = prepared.meta();
+        call.record.lock().server.clone_from(&mount.facts.name);
+        let (prepared, spec) = match &call.request.operation {
+            Operation::Tool => {
+                let prepared = mount.running()?.prepare(&call.request.tool, call.request.args.clone())?;
+                (prepared, mount.spec(&call.request.tool).map(Arc::clone))
+            }
+            Operation::Method(method) => {
+                let prepared = peer_call::prepare(mount.running()?.as_ref(), method)?;
+                (prepared, Some(peer_call::spec(&mount.facts, method)))
+            }
+        };
         {
             let mut record = call.record.lock();
-            record.effect = Some(meta.effect.as_str());
-            record.tool = meta.name.to_owned();
+            record.effect = Some(prepared.traits().effect.as_str());
+            record.tool.clone_from(&call.request.tool);
             record.resources = recordable(prepared.resources());
         }
-        call.spec = mount.specs.iter().find(|spec| spec.name == meta.name).map(Arc::clone);
-        call.facts = Some(mount.facts);
+        call.spec = spec;
+        call.facts = Some(Arc::clone(&mount.facts));
         call.prepared = Some(prepared);
         next.run(call).await
     }

@@ -2,9 +2,9 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use kernel::{CallContext, ErrorKind, ToolError};
+use kernel::{CallContext, ErrorKind, Output, ToolError};
 
-use crate::{Answer, Call, Next, Outcome, Stage, call::misbuilt};
+use crate::{Answer, Call, Next, Outcome, Stage, call::misbuilt, relayed};
 
 /// Runs the tool. Without a permit nothing runs; without a durable intent nothing changes.
 pub(crate) struct Execute;
@@ -39,10 +39,16 @@ impl Stage for Execute {
             cancel: call.request.cancel.clone(),
             progress: call.request.progress.clone(),
             idempotency_key: call.request.idempotency_key.clone(),
+            client: call.request.client.clone(),
+            params: call.request.params.clone(),
         };
         // A panicking server is contained: this call fails, the process goes on.
         match AssertUnwindSafe(prepared.run(cx)).catch_unwind().await {
-            Ok(result) => result.map(Answer::new),
+            Ok(result) => match result? {
+                Output::Typed(structured) => Ok(Answer::new(structured)),
+                Output::Raw(raw) if relayed::has_failed(&raw) => Err(relayed::failure(raw)),
+                Output::Raw(raw) => Ok(Answer::relayed(raw)),
+            },
             Err(_) => {
                 Err(ToolError::new(ErrorKind::Internal, "the tool panicked; this is a bug in core-mcp")
                     .hint("the log has the details under this call id"))

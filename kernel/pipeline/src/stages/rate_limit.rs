@@ -66,7 +66,7 @@ impl Stage for RateLimit {
         let (facts, spec) = (call.facts()?, call.spec()?);
         let (per_minute, own) = {
             let knobs = self.knobs.read();
-            (knobs.limits(&facts, &spec.name).rate_per_minute, knobs.has_own_rate(&facts, &spec.name))
+            (knobs.limits(facts, &spec.name).rate_per_minute, knobs.has_own_rate(facts, &spec.name))
         };
         let class = match &call.obligations.rate_class {
             Some(class) => class.clone(),

@@ -1,5 +1,4 @@
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, Hasher, RandomState},
     sync::{
         Arc,
@@ -11,7 +10,10 @@ use std::{
 use async_trait::async_trait;
 use kernel::{Effect, ErrorKind, ToolError};
 
-use crate::{Call, Metrics, Next, Outcome, Registry, Stage, standard::Knobs};
+use crate::{
+    Call, Metrics, Next, Operation, Outcome, Registry, Stage, peer_call, per_server::PerServer,
+    standard::Knobs,
+};
 
 /// Each first attempt earns a fifth of a retry, in thousandths; a full purse holds twenty.
 const EARNED: i64 = 200;
@@ -28,28 +30,26 @@ pub(crate) struct Retry {
     registry: Registry,
     knobs: Knobs,
     metrics: Arc<Metrics>,
-    purses: HashMap<&'static str, AtomicI64>,
+    purses: PerServer<AtomicI64>,
 }
 
 impl Retry {
     pub(crate) fn new(registry: Registry, knobs: Knobs, metrics: Arc<Metrics>) -> Self {
-        let purses =
-            registry.mounts().iter().map(|mount| (mount.facts.name, AtomicI64::new(PURSE))).collect();
+        let purses = PerServer::new(registry.clone(), || AtomicI64::new(PURSE));
         Self { registry, knobs, metrics, purses }
     }
 
     fn earn(&self, server: &str) {
-        if let Some(purse) = self.purses.get(server) {
-            let full = purse.fetch_add(EARNED, Ordering::Relaxed) + EARNED;
-            if full > PURSE {
-                purse.fetch_sub(full - PURSE, Ordering::Relaxed);
-            }
+        let purse = self.purses.of(server);
+        let full = purse.fetch_add(EARNED, Ordering::Relaxed) + EARNED;
+        if full > PURSE {
+            purse.fetch_sub(full - PURSE, Ordering::Relaxed);
         }
     }
 
     fn spend(&self, server: &str) -> bool {
-        let Some(purse) = self.purses.get(server) else { return false };
-        purse
+        self.purses
+            .of(server)
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| (left >= COST).then_some(left - COST))
             .is_ok()
     }
@@ -62,9 +62,9 @@ impl Stage for Retry {
     }
 
     async fn handle(&self, mut call: Call, next: Next<'_>) -> Outcome {
-        let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
+        let (facts, spec) = (Arc::clone(call.facts()?), Arc::clone(call.spec()?));
         let attempts = self.knobs.read().limits(&facts, &spec.name).retry_attempts;
-        self.earn(facts.name);
+        self.earn(&facts.name);
         for attempt in 1.. {
             // Everything an attempt uses up is copied before it starts: the call itself moves on.
             let spare = if attempt < attempts { Some(call.spare()) } else { None };
@@ -72,12 +72,16 @@ impl Stage for Retry {
             let (Err(error), Some(spare)) = (&outcome, spare) else { return outcome };
             let wait = error.retry_after.unwrap_or_else(|| backoff(attempt));
             let in_time = spare.deadline.is_none_or(|deadline| Instant::now() + wait < deadline);
-            if !repeatable(error, spec.effect) || !in_time || !self.spend(facts.name) {
+            if !repeatable(error, spec.effect) || !in_time || !self.spend(&facts.name) {
                 return outcome;
             }
-            let Ok(server) = &self.registry.find(facts.name)?.state else { return outcome };
-            let prepared = server.prepare(&spec.name, spare.request.args.clone())?;
-            self.metrics.retried(facts.name);
+            let mount = self.registry.find(&facts.name)?;
+            let Ok(server) = &mount.state else { return outcome };
+            let prepared = match &spare.request.operation {
+                Operation::Tool => server.prepare(&spec.name, spare.request.args.clone())?,
+                Operation::Method(method) => peer_call::prepare(server.as_ref(), method)?,
+            };
+            self.metrics.retried(&facts.name);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = spare.request.cancel.cancelled() => return outcome,

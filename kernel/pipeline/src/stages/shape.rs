@@ -1,13 +1,14 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use kernel::{ErrorKind, ToolError, Trust};
+use kernel::{ErrorKind, Principal, Raw, ToolError, Trust};
 use serde_json::{Map, Value};
 
 use crate::{
-    Call, GateParts, Metrics, Next, Outcome, Stage,
+    Answer, Call, GateParts, Metrics, Next, Outcome, Stage,
     clean::clean_text,
     redact::{MASK, mask_secrets},
+    relayed,
     seams::Artifacts,
     standard::Knobs,
 };
@@ -33,11 +34,16 @@ impl Stage for Shape {
     }
 
     async fn handle(&self, call: Call, next: Next<'_>) -> Outcome {
-        let (facts, spec) = (call.facts()?, Arc::clone(call.spec()?));
-        let untrusted = call.prepared()?.meta().trust == Trust::Untrusted;
+        let (facts, spec) = (Arc::clone(call.facts()?), Arc::clone(call.spec()?));
+        let untrusted = call.prepared()?.traits().trust == Trust::Untrusted;
         let bytes_max = self.knobs.read().limits(&facts, &spec.name).result_bytes_max;
         let (principal, redact) = (Arc::clone(&call.request.caller.0), call.obligations.redact.clone());
-        let mut answer = next.run(call).await.map_err(|error| shaped_error(error, untrusted))?;
+        let mut answer = next.run(call).await.map_err(|error| shaped_error(error, untrusted, &redact))?;
+        if let Some(raw) = answer.raw.take() {
+            let mut washer = Washer { untrusted, redact: &redact, masked: 0 };
+            let raw = washer.wash_raw(&raw);
+            return self.relay(raw, washer.masked, untrusted, &principal, bytes_max).await;
+        }
         if !answer.structured.is_object() {
             return Err(ToolError::new(ErrorKind::Internal, "the tool's result is not a JSON object"));
         }
@@ -63,9 +69,54 @@ impl Stage for Shape {
     }
 }
 
+impl Shape {
+    /// A relayed result: the same rules, kept to the bytes that break them.
+    async fn relay(
+        &self,
+        mut raw: Raw,
+        masked: usize,
+        untrusted: bool,
+        principal: &Principal,
+        bytes_max: usize,
+    ) -> Outcome {
+        if masked > 0 {
+            self.metrics.masked(masked);
+        }
+        let mut artifact_uri = None;
+        if raw.get().len() > bytes_max {
+            let whole = raw.get().as_bytes().to_vec();
+            let size = whole.len();
+            let uri = self.artifacts.put(principal, "application/json", whole).await?;
+            raw = relayed::cut_blocks(&raw, bytes_max, &uri).ok_or_else(|| {
+                ToolError::new(
+                    ErrorKind::ToolExecutionFailed,
+                    format!("the answer has {size} bytes, more than the {bytes_max} that are sent"),
+                )
+                .hint(format!("read it in pieces with resources/read: {uri}"))
+                .hint("or raise `result_bytes_max` in [tuning]")
+            })?;
+            artifact_uri = Some(uri);
+        }
+        let truncated = artifact_uri.is_some();
+        let mut answer = Answer { untrusted, masked, truncated, artifact_uri, ..Answer::relayed(raw) };
+        answer.look_into();
+        Ok(answer)
+    }
+}
+
 /// Error texts may quote what a backend said: the same rules hold for them.
-fn shaped_error(mut error: ToolError, untrusted: bool) -> ToolError {
-    let mut washer = Washer { untrusted, redact: &[], masked: 0 };
+fn shaped_error(mut error: ToolError, untrusted: bool, redact: &[String]) -> ToolError {
+    let mut washer = Washer { untrusted, redact, masked: 0 };
+    if let Some(result) = &mut error.result {
+        *result = washer.wash_raw(result);
+        error.untrusted = untrusted;
+    }
+    if let Some(fault) = &mut error.fault {
+        washer.wash_text(&mut fault.message);
+        if let Some(data) = &mut fault.data {
+            *data = washer.wash_raw(data);
+        }
+    }
     washer.wash_text(&mut error.message);
     error.hints.iter_mut().for_each(|hint| washer.wash_text(hint));
     error
@@ -95,6 +146,17 @@ impl Washer<'_> {
             }
             _ => {}
         }
+    }
+
+    fn wash_raw(&mut self, raw: &Raw) -> Raw {
+        let redact = self.redact;
+        let (washed, hidden) = relayed::rewrite(raw, redact, |text| {
+            let before = text.clone();
+            self.wash_text(text);
+            *text != before
+        });
+        self.masked += hidden;
+        washed
     }
 
     /// Names come from outside as well: columns of a query, labels, variables. Of two names that become the

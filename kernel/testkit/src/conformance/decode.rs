@@ -109,11 +109,10 @@ fn good(server: &dyn Mounted, spec: &ToolSpec, arguments: &Value, findings: &mut
     );
     let named = resources.iter().all(|it| !it.kind.is_empty() && !it.id.is_empty());
     findings.must(named, "R2", name, "a resource has no kind or no id");
-    let meta = first.meta();
-    findings.must(meta.name == name && meta.title == spec.title, "T2", name, "meta and listing differ");
-    findings.must(meta.effect == spec.effect, "E2", name, "the effect differs from the listing's");
+    let traits = first.traits();
+    findings.must(traits.effect == spec.effect, "E2", name, "the effect differs from the listing's");
     findings.must(
-        meta.caching == Caching::Never || meta.effect == Effect::Read,
+        traits.caching == Caching::Never || traits.effect == Effect::Read,
         "E3",
         name,
         "only a read may be answered from the cache",

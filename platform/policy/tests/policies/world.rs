@@ -85,6 +85,8 @@ fn spec(server: &str, name: &str, effect: Effect) -> ToolSpec {
         effect,
         open_world: false,
         permission: format!("mcp.{server}:execute"),
+        long: false,
+        raw: None,
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the headers of a POST say: who can read what, and in which protocol it is written.
 
 use http::{HeaderMap, HeaderName, header};
-use protocol::{Fault, Mirrored, Params, Revision, check_headers};
+use kernel::Raw;
+use protocol::{Fault, Mirrored, Params, Revision, check_headers, check_parameters};
 
 use super::{guard::only, routes::Arrival};
-use crate::wire::Session;
+use crate::{Wire, wire::Session};
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -39,11 +40,24 @@ impl Inbound {
         let stated = params.stated_revision()?;
         // Without a stated revision there is nothing to compare: the missing metadata is the fault.
         if stated.is_some() {
-            let raw = if method == "resources/read" { params.uri } else { params.name };
-            let name = params.optional_text("name", raw)?;
+            let name = params.optional_text("name", params.named(method))?;
             check_headers(mirrored, stated.as_deref(), method, name.as_deref())?;
         }
         params.check_modern()
+    }
+
+    /// Checks the headers that repeat arguments, where the tool's own definition asks for them.
+    pub(crate) fn check_parameters(&self, wire: &Wire, params: &Params<'_>) -> Result<(), Fault> {
+        let name = params.text("name", params.name)?;
+        let Some(spec) = wire.annotated(&self.arrival.scope, &name) else { return Ok(()) };
+        let arguments = params.arguments.map(|raw| Raw::from(raw).to_value()).unwrap_or_default();
+        check_parameters(&spec.input_schema, &arguments, |header| {
+            let name = HeaderName::from_bytes(header.as_bytes())
+                .map_err(|_| Fault::header_mismatch("a parameter's header has no readable name"))?;
+            only(&self.headers, name).map_err(|()| {
+                Fault::header_mismatch(format!("the {header} header stands there twice or is not text"))
+            })
+        })
     }
 
     pub(crate) fn legacy_revision(&self, session: Option<&Session>) -> Result<Revision, Fault> {

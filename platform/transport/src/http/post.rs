@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use hyper::body::Incoming;
 use pipeline::Door;
-use protocol::{Frame, Id, Message, Params, Revision, read_elicitation, read_frame};
+use protocol::{Frame, Id, Message, Params, Revision, read_frame};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,9 @@ use super::{
     routes::{Arrival, SESSION},
     stream::EventStream,
 };
-use crate::wire::{Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Refusal, Reply, Session, Watch, Work};
+use crate::wire::{
+    Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Refusal, Reply, Session, Watch, Work, reply_of,
+};
 
 impl Http {
     pub(crate) async fn post(
@@ -70,10 +72,11 @@ impl Http {
                 }
             }
             Message::Notification { method, params } => self.notified(&method, params, &inbound),
-            Message::Response { id, result } => match self.session(&inbound.headers, &inbound.arrival) {
+            Message::Response { id, result, error } => match self.session(&inbound.headers, &inbound.arrival)
+            {
                 Ok(Some(session)) => {
                     // Nobody waiting is no error: the call may have ended meanwhile.
-                    session.answer(&id, read_elicitation(result));
+                    session.answer(&id, reply_of(result, error));
                     empty(StatusCode::ACCEPTED)
                 }
                 Ok(None) => refusal(
@@ -117,12 +120,19 @@ impl Http {
         if let Err(fault) = inbound.check_modern(method, params) {
             return message(Reply::fault(Some(&id), &fault, revision));
         }
+        if method == "tools/call"
+            && let Err(fault) = inbound.check_parameters(&self.wire, params)
+        {
+            return message(Reply::fault(Some(&id), &fault, revision));
+        }
         if method == "subscriptions/listen" {
             return match Watch::read(&id, params) {
                 Ok(_) if !inbound.accepts.events => {
                     refusal(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "accept text/event-stream")
                 }
-                Ok(subject) => self.listen(subject, inbound.arrival, CancellationToken::new(), None),
+                Ok(subject) => {
+                    self.listen(subject, revision, inbound.arrival, CancellationToken::new(), None)
+                }
                 Err(fault) => message(Reply::fault(Some(&id), &fault, revision)),
             };
         }
@@ -150,7 +160,7 @@ impl Http {
     }
 
     fn initialize(self: &Arc<Self>, id: &Id, params: &Params<'_>, arrival: &Arrival) -> HttpReply {
-        let handshake = match self.wire.handshake(params) {
+        let handshake = match self.wire.handshake(params, &arrival.caller, &arrival.scope, Door::Http) {
             Ok(handshake) => handshake,
             Err(fault) => return message(Reply::fault(Some(id), &fault, Revision::UNSTATED)),
         };
@@ -159,6 +169,8 @@ impl Http {
             scope: &arrival.scope,
             revision: handshake.revision,
             can_ask: handshake.can_ask,
+            capabilities: handshake.capabilities,
+            client_info: handshake.client_info,
         };
         let Some(session) = self.sessions.open(&opened) else {
             let words =
@@ -181,8 +193,9 @@ impl Http {
         session: Option<Arc<Session>>,
     ) -> HttpReply {
         let cancel = CancellationToken::new();
-        let may_speak = params.meta.as_ref().is_some_and(|meta| meta.progress_token.is_some())
-            || session.as_ref().is_some_and(|it| it.can_ask);
+        let asks_to_hear =
+            |meta: &protocol::Meta<'_>| meta.progress_token.is_some() || meta.log_level.is_some();
+        let may_speak = session.is_some() || params.meta.as_ref().is_some_and(asks_to_hear);
         let (outbox, inbox) = (inbound.accepts.events && may_speak)
             .then(|| mpsc::channel(OUTBOX_MESSAGES_MAX))
             .map_or((None, None), |(outbox, inbox)| (Some(outbox), Some(inbox)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderName, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use pipeline::{Scope, Verified};
+use protocol::Revision;
 use tower::ServiceExt;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     reply::{HttpReply, empty, refusal, with},
     stream::EventStream,
 };
-use crate::wire::{OUTBOX_MESSAGES_MAX, Session, Watch, watch};
+use crate::wire::{Exchange, Listener, OUTBOX_MESSAGES_MAX, Session, Watch, watch};
 
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -137,13 +138,15 @@ impl Http {
             return refusal(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "accept text/event-stream");
         }
         let ended = session.take_stream();
-        self.listen(Watch::Legacy, arrival, ended, Some(session))
+        let revision = session.revision;
+        self.listen(Watch::Legacy(Arc::clone(&session)), revision, arrival, ended, Some(session))
     }
 
     /// Streams what `subject` is about, until the client, the session or the server ends it.
     pub(crate) fn listen(
         self: &Arc<Self>,
         subject: Watch,
+        revision: Revision,
         arrival: Arrival,
         ended: tokio_util::sync::CancellationToken,
         session: Option<Arc<Session>>,
@@ -158,17 +161,26 @@ impl Http {
         let (outbox, events) = tokio::sync::mpsc::channel(OUTBOX_MESSAGES_MAX);
         let (http, draining) = (Arc::clone(self), self.draining.clone());
         let check_every = self.config.keep_alive;
+        let exchange = Exchange {
+            caller: arrival.caller,
+            scope: arrival.scope,
+            door: pipeline::Door::Http,
+            revision,
+            session: session.clone(),
+            outbox: None,
+            cancel: tokio_util::sync::CancellationToken::new(),
+        };
+        let listener = Listener { wire: Arc::clone(&self.wire), exchange };
         let still_good = move || {
             if let Some(session) = &session {
                 session.touch();
             }
             http.wire.gate.admit_now(&arrival.shown.credentials(), pipeline::Door::Http).is_ok()
         };
-        let gate = Arc::clone(&self.wire.gate);
         let last = Box::pin(async move {
             let _slot = slot;
             let both = ended.clone();
-            let watching = watch(gate, subject, outbox, both, check_every, still_good);
+            let watching = watch(listener, subject, outbox, both, check_every, still_good);
             let mut watching = std::pin::pin!(watching);
             tokio::select! {
                 last = &mut watching => return last,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kernel::{ApprovalTicket, BoxFuture};
 use pipeline::{Asker, Question};
-use protocol::{Said, elicitation_request};
+use protocol::{Said, elicitation_request, read_elicitation};
 use tokio::sync::mpsc;
 
 use super::Session;
@@ -30,8 +30,8 @@ impl Asker for SessionAsker {
                 return Question::Impossible;
             }
             match question.answer().await {
-                Some(Said::Yes) => Question::Granted,
-                Some(Said::No) | None => Question::Declined,
+                Some(Ok(answer)) if read_elicitation(Some(answer.get())) == Said::Yes => Question::Granted,
+                Some(_) | None => Question::Declined,
             }
         })
     }

@@ -2,30 +2,24 @@
 
 use std::sync::Arc;
 
-use kernel::{Effect, ErrorKind, Progress, ToolError, canonical_json, digest_hex};
-use parking_lot::Mutex;
-use pipeline::{ApprovalReply, Asker, Outcome, Request};
-use protocol::{
-    AnswerView, Approval, Fault, Id, Params, Revision, Said, can_ask_in_form, failure_detail,
-    progress_notice, trace_parent, write_answer, write_failure,
-};
-use serde_json::{Value, json, value::RawValue};
+use kernel::{Client, ClientChannel, Effect, Progress, Raw, ToolSpec, canonical_json, digest_hex};
+use pipeline::{Asker, Mount, Request, Scope};
+use protocol::{Fault, Id, Params, can_ask_in_form, trace_parent};
+use serde_json::{Value, json};
 
-use super::{Exchange, Later, Refusal, Reply, Wire, asker::SessionAsker, unix_now};
+use super::{
+    Exchange, Later, Wire,
+    asker::SessionAsker,
+    client::WireClient,
+    handshake::TASKS,
+    incoming::{Incoming, Round},
+    outcome::{Kind, Pending},
+    rounds,
+    talk::Talk,
+};
 
 /// Longest idempotency key we pass on.
 const KEY_BYTES_MAX: usize = 200;
-
-/// What is needed again when the outcome is known.
-struct Pending {
-    id: Id,
-    revision: Revision,
-    principal: String,
-    /// False when no such tool is mounted or the arguments are no object: the protocol has its own answer.
-    well_formed: bool,
-    /// Digest of the request, when the client could be asked to approve it in a second round.
-    round: Option<String>,
-}
 
 impl Wire {
     pub(super) fn call_tool(
@@ -43,112 +37,103 @@ impl Wire {
         // What names nothing is refused on the road, where it is recorded.
         let resolved = self.gate.resolve(&exchange.scope, &name);
         let (server, tool) = resolved.unwrap_or_else(|_| (name.clone().into(), String::new()));
-        let effect = self.effect_of(&server, &tool);
-        let well_formed = effect.is_some() && args.is_object();
+        let mount = self.gate.registry().find(&server).ok();
+        let spec = mount.as_ref().and_then(|mount| mount.spec(&tool));
+        let effect = spec.map(|spec| spec.effect);
         let mut request = Request::new(exchange.caller.clone(), &server, &tool, args, exchange.door);
-        let round = self.second_round(params, &exchange, &mut request)?;
-        request.context_id.clone_from(&exchange.scope.context);
-        request.trace_parent = trace_parent(params.meta.as_ref());
-        request.idempotency_key = idempotency_key(params)?;
-        request.progress = progress(params, &exchange)?;
-        request.asker = asker(&exchange);
-        request.cancel = exchange.cancel.clone();
+        let incoming = self.incoming(params, &exchange)?;
+        let digest = incoming.may_come_back().then(|| request_digest(&request));
+        let declared_tasks = Client::behind(incoming.client.clone()).declares_extension(TASKS);
         let pending = Pending {
             id: id.clone(),
             revision: exchange.revision,
             principal: exchange.caller.principal().id.clone(),
-            well_formed,
-            round,
+            kind: Kind::Tool,
+            well_formed: effect.is_some() && request.args.is_object(),
+            can_approve: can_ask_in_form(params.meta.as_ref().and_then(|meta| meta.capabilities)),
+            request: digest,
+            server: server.clone(),
+            declared_tasks,
+            offers_task: declared_tasks && spec.is_some_and(|spec| spec.long),
         };
-        let wire = Arc::clone(self);
+        let round = self.second_round(&incoming, &pending)?;
+        request.context_id.clone_from(&exchange.scope.context);
+        request.trace_parent = trace_parent(params.meta.as_ref());
+        request.idempotency_key = idempotency_key(params)?;
+        request.progress = progress(&incoming.client);
+        request.asker = asker(&exchange);
+        request.cancel = exchange.cancel.clone();
+        request.client = Client::behind(incoming.client.clone());
+        let relays = mount.as_deref().is_some_and(is_relayed);
+        if relays {
+            request.params = incoming.whole.as_ref().map(|whole| bare(whole, &name, &tool));
+        }
         // The guard ends with the call: a session forgets what no longer runs.
         let running =
             exchange.session.as_ref().map(|session| session.run(id, &exchange.cancel)).transpose()?;
+        let (wire, cancel) = (Arc::clone(self), exchange.cancel.clone());
+        let talk = self.talk(round, request, relays, &incoming)?;
         let reply = Box::pin(async move {
-            let outcome = wire.gate.call(request).await;
+            let reply = wire.converse(pending, talk, cancel).await;
             drop(running);
-            wire.finish(&pending, outcome)
+            reply
         });
         Ok(Later { reply, ends_with_client: !matches!(effect, Some(Effect::Destroy { .. })) })
     }
 
-    fn effect_of(&self, server: &str, tool: &str) -> Option<Effect> {
-        let mount = self.gate.registry().find(server).ok()?;
-        mount.specs.iter().find(|spec| spec.name == tool).map(|spec| spec.effect)
+    /// A tool whose own definition wants some arguments repeated in headers.
+    pub(crate) fn annotated(&self, scope: &Scope, name: &str) -> Option<Arc<ToolSpec>> {
+        let (server, tool) = self.gate.resolve(scope, name).ok()?;
+        let mount = self.gate.registry().find(&server).ok()?;
+        let spec = mount.spec(&tool)?;
+        let wants = spec.raw.as_ref().is_some_and(|raw| raw.get().contains("x-mcp-header"));
+        wants.then(|| Arc::clone(spec))
     }
 
-    /// Reads the answer to an earlier question, and says under which digest a new one may be asked.
-    fn second_round(
+    /// The call to wait for: a new one, or the one its client comes back to.
+    pub(super) fn talk(
         &self,
-        params: &Params<'_>,
-        exchange: &Exchange,
-        request: &mut Request,
-    ) -> Result<Option<String>, Fault> {
-        if !exchange.revision.is_modern() {
-            return Ok(None);
-        }
-        let state = params.optional_text("requestState", params.request_state)?;
-        let can_ask = can_ask_in_form(params.meta.as_ref().and_then(|meta| meta.capabilities));
-        if state.is_none() && !can_ask {
-            return Ok(None);
-        }
-        let digest = request_digest(request);
-        if let Some(state) = state {
-            let principal = &exchange.caller.principal().id;
-            let reply = Approval::read_reply(
-                &state,
-                params.input_responses,
-                &digest,
-                principal,
-                &self.sealer,
-                unix_now(),
-            )?;
-            request.approval =
-                reply.map(|(approval, said)| ApprovalReply { id: approval.id, granted: said == Said::Yes });
-        }
-        Ok(can_ask.then_some(digest))
-    }
-
-    fn finish(&self, pending: &Pending, outcome: Outcome) -> Reply {
-        let (id, revision, server) = (&pending.id, pending.revision, &self.config.server);
-        let error = match outcome {
-            Ok(answer) => {
-                let view = AnswerView {
-                    structured: &answer.structured,
-                    untrusted: answer.untrusted,
-                    truncated: answer.truncated,
-                    artifact_uri: answer.artifact_uri.as_deref(),
-                    masked: answer.masked,
-                    cached: answer.cached,
-                };
-                return Reply::fine(write_answer(id, view, revision, server));
+        round: Round,
+        mut request: Request,
+        relays: bool,
+        incoming: &Incoming,
+    ) -> Result<Talk, Fault> {
+        let client: Arc<WireClient> = Arc::clone(&incoming.client);
+        match round {
+            Round::Parked(mut talk) => {
+                talk.client().redirect(&client);
+                if let Some(responses) = &incoming.responses {
+                    talk.answer(responses);
+                }
+                return Ok(*talk);
             }
-            Err(error) => error,
-        };
-        let refusal = Refusal::of(error.kind);
-        if let (ErrorKind::NeedsApproval, Some(ticket), Some(digest)) =
-            (error.kind, &error.approval, &pending.round)
-        {
-            let approval = Approval { id: ticket.id.clone(), request: digest.clone() };
-            let body = approval.write_question(id, ticket, &pending.principal, &self.sealer, server);
-            return Reply { refusal, ..Reply::fine(body) };
+            Round::Approved(reply) => request.approval = Some(reply),
+            Round::Relayed(state) => {
+                request.params = request.params.map(|it| it.with("requestState", state.as_ref()));
+            }
+            Round::First => {}
         }
-        let malformed = matches!(error.kind, ErrorKind::NotFound | ErrorKind::ValidationFailed);
-        if malformed && !pending.well_formed {
-            return Reply { refusal, ..Reply::fault(Some(id), &unknown(&error), revision) };
-        }
-        let body = write_failure(id, &error, revision, server);
-        Reply { refusal, scope: error.scope, ..Reply::fine(body) }
+        let gate = Arc::clone(&self.gate);
+        let for_talk = Arc::clone(&client);
+        Ok(if relays {
+            Talk::new(Box::pin(rounds::run(gate, request, client)), for_talk)
+        } else {
+            Talk::new(Box::pin(async move { gate.call(request).await }), for_talk)
+        })
     }
 }
 
-fn unknown(error: &ToolError) -> Fault {
-    let detail = failure_detail(error);
-    Fault::invalid_params(error.message.clone())
-        .with_data(json!({ "hints": error.hints, "core-mcp/error": detail }))
+fn is_relayed(mount: &Mount) -> bool {
+    mount.state.as_ref().is_ok_and(|it| it.peer().is_some())
 }
 
-fn request_digest(request: &Request) -> String {
+/// The parameters with the name as the server knows it.
+pub(super) fn bare(whole: &Raw, sent: &str, name: &str) -> Raw {
+    if sent == name { whole.clone() } else { whole.with("name", Some(&Raw::of(&name))) }
+}
+
+/// What a request is about, so that an answer to a question belongs to nothing else.
+pub(super) fn request_digest(request: &Request) -> String {
     let mut bytes = format!("{}.{}\0", request.server, request.tool).into_bytes();
     bytes.extend_from_slice(&canonical_json(&request.args));
     digest_hex(&bytes)
@@ -163,20 +148,13 @@ fn idempotency_key(params: &Params<'_>) -> Result<Option<String>, Fault> {
     Ok(key.map(Into::into))
 }
 
-/// Progress goes out only when the client named a token and can take a stream. A full outbox drops steps.
-fn progress(params: &Params<'_>, exchange: &Exchange) -> Result<Progress, Fault> {
-    let (Some(token), Some(outbox)) = (params.progress_token()?, &exchange.outbox) else {
-        return Ok(Progress::silent());
-    };
-    let (token, outbox): (Box<RawValue>, _) = (token.to_owned(), outbox.clone());
-    let last = Mutex::new(f64::NEG_INFINITY);
-    Ok(Progress::to(move |update| {
-        let mut last = last.lock();
-        // The protocol wants it to grow with every message.
-        if update.done > *last && outbox.try_send(progress_notice(&token, &update).into()).is_ok() {
-            *last = update.done;
-        }
-    }))
+/// Progress goes out only when the client named a token and can take a stream, then or when it comes back.
+pub(super) fn progress(client: &Arc<WireClient>) -> Progress {
+    if !client.hears_progress() && client.capabilities().get() == "{}" {
+        return Progress::silent();
+    }
+    let client = Arc::clone(client);
+    Progress::to(move |update| client.progress(&update))
 }
 
 fn asker(exchange: &Exchange) -> Option<Arc<dyn Asker>> {

@@ -24,7 +24,7 @@ const KEPT_FOR: Duration = Duration::from_secs(10);
 const TTL_MS: u64 = 30_000;
 
 /// A cursor is good for this long.
-const CURSOR_SECONDS: i64 = 3600;
+pub(super) const CURSOR_SECONDS: i64 = 3600;
 
 /// Pages of tools as they stand in an answer, by who sees them.
 #[derive(Default)]
@@ -144,7 +144,7 @@ fn page(views: &[ToolView], exchange: &Exchange) -> Page {
     let specs: Vec<_> = views.iter().map(|view| view.spec.as_ref()).collect();
     let tools = wire_tools(&specs, naming);
     let first = views.first().map(|view| view.spec.wire_name()).unwrap_or_default();
-    Page { first, tools: serde_json::Value::from(tools).to_string() }
+    Page { first, tools: serde_json::to_string(&tools).unwrap_or_else(|_| "[]".into()) }
 }
 
 /// A listing that the gate refuses: no such server or context, or not the caller's.

@@ -1,4 +1,4 @@
-//! Resources: the caller's own artifacts, the results that were too large to send.
+//! Resources: the caller's own artifacts, the results that were too large to send. Others are read by `relay`.
 
 use std::sync::Arc;
 
@@ -22,24 +22,9 @@ const PIECE_BYTES_MAX: usize = 256 * 1024;
 const URI_BYTES_MAX: usize = 1024;
 
 /// The code older revisions use for a missing resource.
-const LEGACY_NOT_FOUND: i32 = -32002;
+pub(super) const LEGACY_NOT_FOUND: i32 = -32002;
 
 impl Wire {
-    pub(super) fn list_resources(self: &Arc<Self>, id: &Id, exchange: Exchange) -> Later {
-        let (wire, id) = (Arc::clone(self), id.clone());
-        let reply = Box::pin(async move {
-            let revision = exchange.revision;
-            match wire.gate.artifacts(&exchange.caller).await {
-                Ok(artifacts) => {
-                    let resources: Vec<_> = artifacts.iter().map(entry).collect();
-                    wire.fine(&id, &cacheable(json!({ "resources": resources }), revision), revision)
-                }
-                Err(error) => Reply::fault(Some(&id), &refused(&error), revision),
-            }
-        });
-        Later { reply, ends_with_client: true }
-    }
-
     pub(super) fn read_resource(
         self: &Arc<Self>,
         id: &Id,
@@ -48,6 +33,9 @@ impl Wire {
     ) -> Result<Later, Fault> {
         let uri = params.text("uri", params.uri)?.into_owned();
         let revision = exchange.revision;
+        if !uri.starts_with(SCHEME) {
+            return self.read_elsewhere(id, params, exchange, uri);
+        }
         let (base, offset) = split_offset(&uri).ok_or_else(|| missing(&uri, revision))?;
         let base = base.to_owned();
         let (wire, id) = (Arc::clone(self), id.clone());
@@ -64,15 +52,14 @@ impl Wire {
     }
 }
 
-/// Answers `resources/templates/list`.
-pub(super) fn templates(revision: Revision) -> Value {
-    let template = json!({
+/// Our own template.
+pub(super) fn template() -> Value {
+    json!({
         "uriTemplate": TEMPLATE,
         "name": "artifact",
         "title": "Full result of a call",
         "description": "A result that was too large to send. `offset` is where to go on, in bytes.",
-    });
-    cacheable(json!({ "resourceTemplates": [template] }), revision)
+    })
 }
 
 /// Modern lists say how long they are good: these may change with every call.
@@ -84,7 +71,7 @@ pub(super) fn cacheable(mut result: Value, revision: Revision) -> Value {
     result
 }
 
-fn entry(info: &ArtifactInfo) -> Value {
+pub(super) fn entry(info: &ArtifactInfo) -> Value {
     let name = info.uri.strip_prefix(SCHEME).unwrap_or(&info.uri);
     json!({ "uri": info.uri, "name": name, "mimeType": info.mime, "size": info.size })
 }
@@ -128,7 +115,7 @@ fn whole_text(bytes: &[u8]) -> Option<&str> {
     }
 }
 
-fn missing(uri: &str, revision: Revision) -> Fault {
+pub(super) fn missing(uri: &str, revision: Revision) -> Fault {
     let mut fault = Fault::invalid_params("no such resource").with_data(json!({ "uri": uri }));
     if !revision.is_modern() {
         fault.code = LEGACY_NOT_FOUND;

@@ -9,18 +9,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kernel::CallId;
+use kernel::{CallId, Raw, RelayedFault};
 use parking_lot::Mutex;
 use pipeline::Scope;
-use protocol::{Fault, Id, Revision, Said};
+use protocol::{Fault, Id, Revision};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+
+use super::subscribe::Held;
 
 /// Calls of one session at the same time.
 const RUNNING_MAX: usize = 64;
 
 /// Open questions of one session.
 const QUESTIONS_MAX: usize = 16;
+
+/// What a client answered to a question of ours.
+type Reply = Result<Raw, RelayedFault>;
 
 /// One legacy session. Stdio has exactly one, HTTP one per `Mcp-Session-Id`.
 pub(crate) struct Session {
@@ -34,10 +39,17 @@ pub(crate) struct Session {
     pub(crate) revision: Revision,
     /// Whether the human at the client can be asked.
     pub(crate) can_ask: bool,
+    /// What the client said it can do.
+    pub(crate) capabilities: Raw,
+    /// Who the client said it is.
+    pub(crate) client_info: Option<Raw>,
+    log_level: Mutex<Option<&'static str>>,
+    /// The resources it subscribed to, by server and URI; letting go of one ends it.
+    pub(super) subscriptions: Mutex<HashMap<(String, String), Held>>,
     /// Fires when the session ends.
     pub(crate) ended: CancellationToken,
     running: Mutex<HashMap<Id, CancellationToken>>,
-    questions: Mutex<HashMap<Id, oneshot::Sender<Said>>>,
+    questions: Mutex<HashMap<Id, oneshot::Sender<Reply>>>,
     asked: AtomicU64,
     pub(super) used: Mutex<Instant>,
     stream: Mutex<CancellationToken>,
@@ -49,6 +61,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) scope: &'a Scope,
     pub(crate) revision: Revision,
     pub(crate) can_ask: bool,
+    pub(crate) capabilities: Raw,
+    pub(crate) client_info: Option<Raw>,
 }
 
 impl Session {
@@ -59,6 +73,10 @@ impl Session {
             route: route(opened.scope),
             revision: opened.revision,
             can_ask: opened.can_ask,
+            capabilities: opened.capabilities.clone(),
+            client_info: opened.client_info.clone(),
+            log_level: Mutex::default(),
+            subscriptions: Mutex::default(),
             ended: CancellationToken::new(),
             running: Mutex::default(),
             questions: Mutex::default(),
@@ -104,9 +122,9 @@ impl Session {
     }
 
     /// Hands the client's answer to whoever waits. False when nobody does.
-    pub(crate) fn answer(&self, id: &Id, said: Said) -> bool {
+    pub(crate) fn answer(&self, id: &Id, reply: Reply) -> bool {
         let waiting = self.questions.lock().remove(id);
-        waiting.is_some_and(|sender| sender.send(said).is_ok())
+        waiting.is_some_and(|sender| sender.send(reply).is_ok())
     }
 
     /// A session has one notification stream: opening another ends the first.
@@ -114,6 +132,15 @@ impl Session {
         let token = self.ended.child_token();
         std::mem::replace(&mut *self.stream.lock(), token.clone()).cancel();
         token
+    }
+
+    /// The least severe log messages the client gets.
+    pub(super) fn log_level(&self) -> String {
+        self.log_level.lock().unwrap_or("info").to_owned()
+    }
+
+    pub(super) fn set_log_level(&self, level: &'static str) {
+        *self.log_level.lock() = Some(level);
     }
 
     /// Keeps the session from being dropped as idle.
@@ -127,6 +154,7 @@ impl Session {
             token.cancel();
         }
         self.questions.lock().clear();
+        self.subscriptions.lock().clear();
     }
 
     pub(super) fn is_idle(&self, limit: Duration) -> bool {
@@ -156,12 +184,12 @@ pub(crate) struct Asked {
     session: Arc<Session>,
     /// The id it is sent under.
     pub(crate) id: Id,
-    answer: oneshot::Receiver<Said>,
+    answer: oneshot::Receiver<Reply>,
 }
 
 impl Asked {
-    /// What the human said; `None` when the session ended first.
-    pub(crate) async fn answer(&mut self) -> Option<Said> {
+    /// What the client answered; `None` when the session ended first.
+    pub(crate) async fn answer(&mut self) -> Option<Reply> {
         (&mut self.answer).await.ok()
     }
 }
@@ -177,7 +205,15 @@ mod tests {
     use super::*;
 
     fn opened<'a>(principal: &'a str, scope: &'a Scope) -> Opened<'a> {
-        Opened { principal, scope, revision: Revision::V2025_11_25, can_ask: true }
+        let capabilities = Raw::of(&serde_json::json!({}));
+        Opened {
+            principal,
+            scope,
+            revision: Revision::V2025_11_25,
+            can_ask: true,
+            capabilities,
+            client_info: None,
+        }
     }
 
     #[test]
@@ -202,10 +238,11 @@ mod tests {
     async fn an_answer_reaches_its_question_once() {
         let session = Session::new(&opened("ann", &Scope::default()));
         let mut asked = session.question().unwrap();
-        assert!(!session.answer(&Id::own("core-mcp-99"), Said::Yes));
-        assert!(session.answer(&asked.id, Said::Yes));
-        assert!(!session.answer(&asked.id, Said::Yes));
-        assert_eq!(asked.answer().await, Some(Said::Yes));
+        let yes = || Ok(Raw::of(&"yes"));
+        assert!(!session.answer(&Id::own("core-mcp-99"), yes()));
+        assert!(session.answer(&asked.id, yes()));
+        assert!(!session.answer(&asked.id, yes()));
+        assert_eq!(asked.answer().await, Some(yes()));
         let mut lost = session.question().unwrap();
         session.end();
         assert_eq!(lost.answer().await, None);

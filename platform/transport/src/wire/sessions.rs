@@ -75,7 +75,15 @@ mod tests {
     use super::*;
 
     fn opened<'a>(principal: &'a str, scope: &'a Scope) -> Opened<'a> {
-        Opened { principal, scope, revision: Revision::V2025_11_25, can_ask: true }
+        let capabilities = kernel::Raw::of(&serde_json::json!({}));
+        Opened {
+            principal,
+            scope,
+            revision: Revision::V2025_11_25,
+            can_ask: true,
+            capabilities,
+            client_info: None,
+        }
     }
 
     #[test]

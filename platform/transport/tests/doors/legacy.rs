@@ -222,7 +222,9 @@ async fn the_notification_stream_tells_of_changes_and_a_second_one_replaces_it()
     };
     let mut first = open().await;
     server.gate.notify_changed();
-    assert_eq!(first.event().await.unwrap()["method"], "notifications/tools/list_changed");
+    for list in ["tools", "prompts", "resources"] {
+        assert_eq!(first.event().await.unwrap()["method"], format!("notifications/{list}/list_changed"));
+    }
     let mut second = open().await;
     assert!(first.event().await.is_none(), "the first stream ends");
     server.gate.notify_changed();

@@ -100,7 +100,10 @@ async fn discovery_and_lists_say_how_long_and_for_whom_they_are_good() {
     assert_eq!(discovered["supportedVersions"].as_array().unwrap().len(), 5);
     assert_eq!(
         discovered["capabilities"],
-        json!({"tools": {"listChanged": true}, "resources": {}, "prompts": {}, "completions": {}})
+        json!({
+            "tools": {"listChanged": true}, "resources": {"listChanged": true},
+            "prompts": {"listChanged": true}, "completions": {},
+        })
     );
     for (method, key) in [
         ("tools/list", "tools"),
@@ -325,11 +328,15 @@ async fn a_subscription_is_acknowledged_told_of_changes_and_closed_in_good_order
     let tag = "io.modelcontextprotocol/subscriptionId";
     let opening = connection.event().await.unwrap();
     assert_eq!(opening["method"], "notifications/subscriptions/acknowledged");
-    assert_eq!(opening["params"]["notifications"], json!({"toolsListChanged": true}));
+    assert_eq!(
+        opening["params"]["notifications"],
+        json!({"toolsListChanged": true, "promptsListChanged": true})
+    );
     server.gate.notify_changed();
     let change = connection.event().await.unwrap();
     assert_eq!(change["method"], "notifications/tools/list_changed");
     assert_eq!(change["params"]["_meta"][tag], 1);
+    assert_eq!(connection.event().await.unwrap()["method"], "notifications/prompts/list_changed");
     server.stop.cancel();
     let last = connection.event().await.unwrap();
     assert_eq!((&last["id"], &last["result"]["resultType"]), (&json!(1), &json!("complete")));

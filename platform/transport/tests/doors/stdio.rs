@@ -226,6 +226,9 @@ async fn changes_are_announced_to_both_eras() {
         (&change["method"], change["params"].get("_meta")),
         (&json!("notifications/tools/list_changed"), None)
     );
+    for list in ["prompts", "resources"] {
+        assert_eq!(pipe.read().await["method"], format!("notifications/{list}/list_changed"));
+    }
     assert!(pipe.close().await.is_empty());
 }
 

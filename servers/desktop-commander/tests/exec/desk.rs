@@ -61,7 +61,7 @@ impl Desk {
         tool: &str,
         args: Value,
     ) -> Result<Value, ToolError> {
-        let answer = self.server.prepare(tool, args)?.run(cx).await?;
+        let answer = self.server.prepare(tool, args)?.run(cx).await?.into_value();
         // What comes back is what the listing promises.
         let spec = self.server.specs().iter().find(|spec| spec.name == tool).unwrap();
         for key in answer.as_object().unwrap().keys() {

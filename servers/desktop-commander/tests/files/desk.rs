@@ -51,7 +51,7 @@ impl Desk {
         tool: &str,
         args: Value,
     ) -> Result<Value, ToolError> {
-        self.server.prepare(tool, args)?.run(cx).await
+        self.server.prepare(tool, args)?.run(cx).await.map(kernel::Output::into_value)
     }
 
     pub(crate) async fn ok(&self, tool: &str, args: Value) -> Value {

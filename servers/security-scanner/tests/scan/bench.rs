@@ -48,7 +48,7 @@ impl Bench {
     }
 
     pub(crate) async fn call_in(&self, tool: &str, args: Value, cx: CallContext) -> Result<Value, ToolError> {
-        self.server.prepare(tool, args)?.run(cx).await
+        self.server.prepare(tool, args)?.run(cx).await.map(kernel::Output::into_value)
     }
 
     pub(crate) async fn scan(&self, args: Value) -> Value {

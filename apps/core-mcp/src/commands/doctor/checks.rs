@@ -213,7 +213,7 @@ async fn servers(app: &App, data: &DataDir, loaded: &Loaded) -> Vec<Check> {
     };
     let registry = mount(&Mounts::All, &loaded.settings, (data, &vault), &files).await;
     let mut checks = Vec::new();
-    for it in registry.mounts() {
+    for it in registry.mounts().iter() {
         let health = match &it.state {
             Ok(server) => server.health().await,
             Err(reason) => Health::Unavailable(reason.clone()),
