@@ -3,7 +3,7 @@
 mod install;
 mod steps;
 
-pub(crate) use install::debian;
+pub(crate) use install::{debian, python};
 
 use std::time::Instant;
 

@@ -187,10 +187,11 @@ impl<'r> FileScan<'r> {
     }
 
     fn line(&mut self, pass: &mut Pass<'_>, index: u16, regex: &LazyRegex, in_code: bool, hit: Range<usize>) {
-        let from = memchr::memrchr(b'\n', &pass.text[..hit.start]).map_or(0, |at| at + 1);
-        let from = from.max(hit.start.saturating_sub(LINE_MAX));
-        let to = memchr::memchr(b'\n', &pass.text[hit.end..]).map_or(pass.text.len(), |at| hit.end + at);
-        let to = to.min(hit.end + LINE_MAX);
+        // Never further than the bound: a keyword a million times on one line must not cost its square.
+        let floor = hit.start.saturating_sub(LINE_MAX);
+        let from = memchr::memrchr(b'\n', &pass.text[floor..hit.start]).map_or(floor, |at| floor + at + 1);
+        let roof = (hit.end + LINE_MAX).min(pass.text.len());
+        let to = memchr::memchr(b'\n', &pass.text[hit.end..roof]).map_or(roof, |at| hit.end + at);
         let input = Input::new(pass.text).span(from..to);
         let Some((whole, shown)) = self.captures(index, regex, input) else { return };
         let before = &pass.text[from..whole.start];

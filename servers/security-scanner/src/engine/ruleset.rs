@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use super::{
     file_scan::FileScan,
     rule::{Example, Family, Matcher, Rule},
-    rule_file::{RuleError, parse},
+    rule_file::{RuleError, parse, place_of},
     template::{Dice, fill},
 };
 
@@ -76,7 +76,7 @@ impl RuleSet {
             for rule in parse(file, text, true)? {
                 if rules.iter().any(|it| it.id == rule.id) {
                     let reason = format!("rule `{}` exists already; choose another id", rule.id);
-                    return Err(RuleError { file: file.clone(), line: 1, reason });
+                    return Err(RuleError::at(file, text, place_of_rule(text, &rule.id, "id"), reason));
                 }
                 rules.push(rule);
             }
@@ -99,32 +99,37 @@ impl RuleSet {
     /// A user's rule that fails its own examples is refused: it would only look like protection.
     fn check_examples(&self, user: &[(String, String)], own: usize) -> Result<(), RuleError> {
         for rule in &self.rules[own..] {
-            let Some(reason) = self.failed_example(rule) else { continue };
+            let Some((key, reason)) = self.failed_example(rule) else { continue };
             let quoted = format!("\"{}\"", rule.id);
-            let place =
-                |(file, text): &(String, String)| Some((file.clone(), text.find(&quoted)?, text.clone()));
-            let (file, offset, text) = user.iter().find_map(place).unwrap_or_default();
-            return Err(RuleError { file, line: text[..offset].lines().count().max(1), reason });
+            let home = user.iter().find(|(_, text)| text.contains(&quoted)).or(user.first());
+            let (file, text) = home.map_or(("", ""), |(file, text)| (file.as_str(), text.as_str()));
+            return Err(RuleError::at(file, text, place_of_rule(text, &rule.id, key), reason));
         }
         Ok(())
     }
 
-    /// The first example of `rule` that does not behave, in words.
-    pub(crate) fn failed_example(&self, rule: &Rule) -> Option<String> {
+    /// The first example of `rule` that does not behave, in words, and the key it stands under.
+    pub(crate) fn failed_example(&self, rule: &Rule) -> Option<(&'static str, String)> {
         let finds = |example: &Example| {
             let text = fill(&example.template, &mut Dice::new(11));
             let mut scan = FileScan::new(self, Wanted::All);
             let found = scan.scan(&example.path, text.as_bytes());
             found.iter().any(|hit| self.rules[usize::from(hit.rule)].id == rule.id)
         };
+        let said = |verb: &str, it: &Example| format!("rule `{}` {verb} example `{}`", rule.id, it.template);
         let missed = rule.positive.iter().find(|it| !finds(it));
         let excess = rule.negative.iter().find(|it| finds(it));
         missed
-            .map(|it| format!("rule `{}` does not find its positive example `{}`", rule.id, it.template))
-            .or_else(|| {
-                excess.map(|it| format!("rule `{}` finds its negative example `{}`", rule.id, it.template))
-            })
+            .map(|it| ("positive", said("does not find its positive", it)))
+            .or_else(|| excess.map(|it| ("negative", said("finds its negative", it))))
     }
+}
+
+/// Where `key` of the rule called `id` stands in `text`.
+fn place_of_rule(text: &str, id: &str, key: &str) -> usize {
+    let name = text.find(&format!("\"{id}\"")).unwrap_or_default();
+    let start = text[..name].rfind("[[rule").unwrap_or_default();
+    place_of(text, start, key)
 }
 
 impl Prefilter {
@@ -160,7 +165,8 @@ mod tests {
             parse(file, text, true).unwrap_or_else(|error| panic!("{error}"));
         }
         let set = RuleSet::load(&[]).unwrap();
-        let failed: Vec<String> = set.rules.iter().filter_map(|rule| set.failed_example(rule)).collect();
+        let failed: Vec<String> =
+            set.rules.iter().filter_map(|rule| Some(set.failed_example(rule)?.1)).collect();
         assert!(failed.is_empty(), "{}", failed.join("\n"));
     }
 
@@ -181,9 +187,10 @@ mod tests {
         let load = |text: &str| RuleSet::load(&[("mine.toml".into(), text.into())]).map(|it| it.rules.len());
         assert!(load(rule).is_ok());
         let refused = load(&rule.replace("acme_<lower:8>", "acme_<lower:3>")).unwrap_err();
-        assert_eq!((refused.file.as_str(), refused.line), ("mine.toml", 2));
+        assert_eq!((refused.file.as_str(), refused.line, refused.column), ("mine.toml", 11, 1));
         assert!(refused.reason.contains("positive example"), "{refused}");
         let refused = load(&rule.replace("acme-key", "github-pat")).unwrap_err();
         assert!(refused.reason.contains("exists already"), "{refused}");
+        assert_eq!((refused.line, refused.column), (2, 1));
     }
 }

@@ -327,10 +327,10 @@ pub(crate) fn findings(job: &Job<'_>, path: &str, text: &[u8], hits: &[Hit]) -> 
 
 /// The matched code, short, with every secret on its lines masked.
 fn snippet(job: &Job<'_>, path: &str, text: &[u8], span: &Range<usize>) -> String {
-    let from = memchr::memrchr(b'\n', &text[..span.start]).map_or(0, |at| at + 1);
-    let from = from.max(span.start.saturating_sub(SNIPPET_MARGIN));
-    let to = memchr::memchr(b'\n', &text[span.end..]).map_or(text.len(), |at| span.end + at);
-    let to = to.min(span.end + SNIPPET_MARGIN);
+    let floor = span.start.saturating_sub(SNIPPET_MARGIN);
+    let from = memchr::memrchr(b'\n', &text[floor..span.start]).map_or(floor, |at| floor + at + 1);
+    let roof = (span.end + SNIPPET_MARGIN).min(text.len());
+    let to = memchr::memchr(b'\n', &text[span.end..roof]).map_or(roof, |at| span.end + at);
     let mut code = text[span.clone()].to_vec();
     for hit in FileScan::new(job.rules, Wanted::Secrets).scan(path, &text[from..to]) {
         let start = (from + hit.span.start).clamp(span.start, span.end) - span.start;

@@ -66,3 +66,17 @@ async fn installations_with_one_key_share_a_baseline() {
     there.bytes("base.json", &shared);
     assert_eq!(there.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1}));
 }
+
+#[tokio::test]
+async fn a_renamed_file_stays_known_and_a_further_copy_is_new() {
+    let bench = Bench::new().await;
+    let text = bench.file("old/a.env", "API_KEY=<alnum:32>\n");
+    bench.call("baseline_update", json!({"file_path": ".", "baseline_path": "base.json"})).await.unwrap();
+    std::fs::create_dir(bench.root.path().join("new")).unwrap();
+    std::fs::rename(bench.root.path().join("old/a.env"), bench.root.path().join("new/b.env")).unwrap();
+    assert_eq!(bench.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1}));
+    bench.bytes("zz/copy.env", text.as_bytes());
+    assert_eq!(bench.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1, "new": 1}));
+    bench.bytes("old/a.env", text.as_bytes());
+    assert_eq!(bench.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1, "new": 2}));
+}
