@@ -15,7 +15,7 @@ mod target;
 mod tools;
 
 pub use config::ScannerConfig;
-pub use direct::{Direct, scan_path};
+pub use direct::{BUCKETS, Candidate, Direct, Questions, scan_path};
 pub use engine::{
     coverage::{Coverage, Skipped},
     finding::{Finding, Location, Status},

@@ -7,13 +7,15 @@ use regex_automata::{Anchored, Input, meta::Cache, util::captures::Captures};
 
 use super::{
     assign::{self, Assignment, Link},
+    clues::Clues,
     detect,
-    judge::{Setting, judge},
+    judge::{Setting, guess, is_out_of_question},
     language::{Style, file_name, kind_of, line_comment},
+    model::likelihood,
     names::{Naming, classify},
     placeholder::is_made_up,
     rarity::entropy,
-    rule::{Class, LazyRegex, Matcher, Rule},
+    rule::{Class, Detector, LazyRegex, Matcher, Rule},
     ruleset::{Prefilter, RuleSet, Wanted},
 };
 
@@ -23,6 +25,8 @@ const HITS_MAX: usize = 1_000;
 const RAW_MAX: usize = HITS_MAX * 4;
 /// A line rule looks at no more of a line than this around its keyword.
 const LINE_MAX: usize = 1_024;
+/// What the model finds less likely is no hit, whatever the caller's threshold.
+const LIKELIHOOD_MIN: f32 = 0.1;
 
 /// One place where a rule matched.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +42,8 @@ pub(crate) struct FileScan<'r> {
     filter: &'r Prefilter,
     caches: Vec<Option<(Cache, Captures)>>,
     generic: [Option<u16>; 5],
+    /// When set, collects where the model was asked and what it was shown.
+    pub(crate) candidates: Option<Vec<(usize, Clues)>>,
     /// The last text held more hits than are looked at or kept.
     pub(crate) was_cut: bool,
 }
@@ -64,7 +70,7 @@ impl<'r> FileScan<'r> {
             }
         }
         let caches = set.rules.iter().map(|_| None).collect();
-        Self { set, filter: set.prefilter(wanted), caches, generic, was_cut: false }
+        Self { set, filter: set.prefilter(wanted), caches, generic, candidates: None, was_cut: false }
     }
 
     /// Every hit in `text`, by position; where two overlap, the more specific one stays.
@@ -128,6 +134,7 @@ impl<'r> FileScan<'r> {
                 }
             }
             Matcher::Generic(_) => self.generic(pass, hit),
+            Matcher::Built(Detector::UrlCredentials) => self.url(pass, index, hit),
             Matcher::Built(detector) => {
                 if let Some((span, confidence)) = detect::detect(*detector, pass.text, hit, pass.style) {
                     pass.hits.push(Hit { rule: index, span, confidence: confidence * rule.confidence });
@@ -220,13 +227,41 @@ impl<'r> FileScan<'r> {
             Naming::Loosely
         };
         let Some(class) = classify(&pass.text[found.name.clone()], how) else { return };
+        let Some(index) = self.rule_of(class) else { return };
         let setting = Setting { text: pass.text, style: pass.style, found: &found };
-        let Some((index, confidence)) = self.rule_of(class).zip(judge(class, &setting)) else { return };
+        if is_out_of_question(&setting) {
+            return;
+        }
+        let confidence = self.ask(pass, class.word(), &setting, guess(class, &setting));
         let rule = &self.set.rules[usize::from(index)];
         let value = &pass.text[found.value.clone()];
-        if applies(rule, pass) && !rule.allow.iter().any(|it| it.get().is_match(value)) {
+        if confidence >= LIKELIHOOD_MIN
+            && applies(rule, pass)
+            && !rule.allow.iter().any(|it| it.get().is_match(value))
+        {
             pass.hits.push(Hit { rule: index, span: found.value, confidence });
         }
+    }
+
+    fn url(&mut self, pass: &mut Pass<'_>, index: u16, hit: Range<usize>) {
+        let Some(login) = detect::url_login(pass.text, hit, pass.style) else { return };
+        let found =
+            Assignment { name: login.user, value: login.password, quoted: false, link: Link::Assigned };
+        let setting = Setting { text: pass.text, style: pass.style, found: &found };
+        let confidence = self.ask(pass, "url", &setting, Some(login.certainty));
+        if confidence >= LIKELIHOOD_MIN {
+            pass.hits.push(Hit { rule: index, span: found.value, confidence });
+        }
+    }
+
+    /// The model's opinion of one candidate.
+    fn ask(&mut self, pass: &Pass<'_>, kind: &str, setting: &Setting<'_>, prior: Option<f32>) -> f32 {
+        let clues = Clues::of(kind, setting, pass.path, prior);
+        let confidence = likelihood(&clues);
+        if let Some(candidates) = &mut self.candidates {
+            candidates.push((setting.found.value.start, clues));
+        }
+        confidence
     }
 
     fn rule_of(&self, class: Class) -> Option<u16> {

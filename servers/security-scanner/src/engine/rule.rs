@@ -47,6 +47,19 @@ pub(crate) enum Class {
     Auth,
 }
 
+impl Class {
+    /// As the model knows it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Secret => "secret",
+            Self::Token => "token",
+            Self::Key => "key",
+            Self::Auth => "auth",
+        }
+    }
+}
+
 /// Credential shapes that code recognises better than one expression can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

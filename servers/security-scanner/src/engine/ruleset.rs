@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::{
-    file_scan::FileScan,
+    file_scan::{FileScan, Hit},
     rule::{Example, Family, Matcher, Rule},
     rule_file::{RuleError, parse, place_of},
     template::{Dice, fill},
 };
+
+/// Below this a hit is more likely noise; what callers get unless they say otherwise.
+pub(crate) const CONFIDENCE_DEFAULT: f32 = 0.4;
 
 /// Our own rules, compiled into the program.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -114,7 +117,10 @@ impl RuleSet {
             let text = fill(&example.template, &mut Dice::new(11));
             let mut scan = FileScan::new(self, Wanted::All);
             let found = scan.scan(&example.path, text.as_bytes());
-            found.iter().any(|hit| self.rules[usize::from(hit.rule)].id == rule.id)
+            let is_it = |hit: &Hit| {
+                hit.confidence >= CONFIDENCE_DEFAULT && self.rules[usize::from(hit.rule)].id == rule.id
+            };
+            found.iter().any(is_it)
         };
         let said = |verb: &str, it: &Example| format!("rule `{}` {verb} example `{}`", rule.id, it.template);
         let missed = rule.positive.iter().find(|it| !finds(it));
