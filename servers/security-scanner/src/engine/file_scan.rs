@@ -75,6 +75,15 @@ impl<'r> FileScan<'r> {
 
     /// Every hit in `text`, by position; where two overlap, the more specific one stays.
     pub(crate) fn scan(&mut self, path: &str, text: &[u8]) -> Vec<Hit> {
+        self.scan_with(self.filter, path, text)
+    }
+
+    /// The tokens in `bytes` that their form gives away: names and words mean nothing in a file that is no text.
+    pub(crate) fn scan_binary(&mut self, path: &str, bytes: &[u8]) -> Vec<Hit> {
+        self.scan_with(self.set.prefilter(Wanted::Tokens), path, bytes)
+    }
+
+    fn scan_with(&mut self, filter: &Prefilter, path: &str, text: &[u8]) -> Vec<Hit> {
         let name = file_name(path);
         let style = Style::of(path);
         let mut pass = Pass {
@@ -86,7 +95,6 @@ impl<'r> FileScan<'r> {
             name: None,
             judged: usize::MAX,
         };
-        let filter = self.filter;
         let mut state = OverlappingState::start();
         let input = aho_corasick::Input::new(text);
         loop {

@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::{
     file_scan::{FileScan, Hit},
-    rule::{Example, Family, Matcher, Rule},
+    rule::{Detector, Example, Family, Matcher, Rule},
     rule_file::{RuleError, parse, place_of},
     template::{Dice, fill},
 };
@@ -35,14 +35,21 @@ pub(crate) enum Wanted {
     Secrets,
     Patterns,
     All,
+    /// Tokens that their form alone gives away: what can be told in a file that is no text.
+    Tokens,
 }
 
 impl Wanted {
-    fn takes(self, family: Family) -> bool {
+    fn takes(self, rule: &Rule) -> bool {
         match self {
             Self::All => true,
-            Self::Secrets => family == Family::Secrets,
-            Self::Patterns => family == Family::Patterns,
+            Self::Secrets => rule.family == Family::Secrets,
+            Self::Patterns => rule.family == Family::Patterns,
+            Self::Tokens => match rule.matcher {
+                Matcher::Token { before: 0, .. } => rule.confidence >= 0.9 && rule.files.is_empty(),
+                Matcher::Built(detector) => matches!(detector, Detector::PrivateKey | Detector::Jwt),
+                _ => false,
+            },
         }
     }
 }
@@ -52,7 +59,7 @@ impl Wanted {
 pub(crate) struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     digest: String,
-    filters: [OnceLock<Prefilter>; 3],
+    filters: [OnceLock<Prefilter>; 4],
 }
 
 /// Finds every keyword in one pass.
@@ -142,7 +149,7 @@ impl Prefilter {
     fn of(rules: &[Rule], wanted: Wanted) -> Self {
         let mut keywords: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
         let mut whole = Vec::new();
-        for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| wanted.takes(rule.family)) {
+        for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| wanted.takes(rule)) {
             let index = u16::try_from(index).expect("rule files bound the number of rules");
             if matches!(rule.matcher, Matcher::File { .. }) {
                 whole.push(index);

@@ -107,8 +107,16 @@ async fn what_gitignore_hides_is_scanned_only_on_request_and_git_itself_never() 
     bench.file(".gitignore", ".env\n");
     bench.file(".env", "API_KEY=<alnum:32>\n");
     bench.file(".git/config", "API_KEY=<alnum:32>\n");
-    assert_eq!(bench.scan(json!({})).await["verdict"], "clean");
-    assert_eq!(places(&bench.scan(json!({"include_ignored": true})).await), ["generic-key@.env:1"]);
+    let report = bench.scan(json!({})).await;
+    assert_eq!(
+        (&report["verdict"], &report["coverage"]["gitignore_obeyed"]),
+        (&json!("clean"), &json!(true))
+    );
+    let report = bench.scan(json!({"include_ignored": true})).await;
+    assert_eq!(
+        (places(&report), &report["coverage"]["gitignore_obeyed"]),
+        (vec!["generic-key@.env:1".to_owned()], &json!(false))
+    );
 }
 
 #[tokio::test]
@@ -132,6 +140,7 @@ async fn sarif_carries_masked_results_with_places_and_fingerprints() {
     assert_eq!(place["region"]["startLine"], 1);
     assert!(!report.to_string().contains(text.trim().split('=').nth(1).unwrap()));
     assert_eq!(report["findings"], json!([]));
+    assert_eq!(run["invocations"][0]["executionSuccessful"], true);
 }
 
 #[tokio::test]
