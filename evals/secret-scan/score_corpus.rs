@@ -106,7 +106,9 @@ fn relative(path: &str, tree: &Path) -> String {
 
 fn score(labels: &[Label], found: &Lines) -> Value {
     let is_found = |label: &Label| {
-        found.get(&label.path).is_some_and(|it| it.range(..=label.line).any(|(_, until)| *until >= label.line))
+        found
+            .get(&label.path)
+            .is_some_and(|it| it.range(..=label.line).any(|(_, until)| *until >= label.line))
     };
     let secrets: BTreeSet<(&str, u64)> =
         labels.iter().filter(|it| it.secret).map(|it| (it.path.as_str(), it.line)).collect();
