@@ -136,9 +136,9 @@ impl<'r> FileScan<'r> {
                     self.assigned(pass, index, value, qualifiers, hit);
                 }
             }
-            Matcher::Line { regex, in_code } => {
+            Matcher::Line { regex, in_code, in_comments } => {
                 if applies(rule, pass) {
-                    self.line(pass, index, regex, *in_code, hit);
+                    self.line(pass, index, regex, (*in_code, *in_comments), hit);
                 }
             }
             Matcher::Generic(_) => self.generic(pass, hit),
@@ -201,7 +201,14 @@ impl<'r> FileScan<'r> {
         }
     }
 
-    fn line(&mut self, pass: &mut Pass<'_>, index: u16, regex: &LazyRegex, in_code: bool, hit: Range<usize>) {
+    fn line(
+        &mut self,
+        pass: &mut Pass<'_>,
+        index: u16,
+        regex: &LazyRegex,
+        (in_code, in_comments): (bool, bool),
+        hit: Range<usize>,
+    ) {
         // Never further than the bound: a keyword a million times on one line must not cost its square.
         let floor = hit.start.saturating_sub(LINE_MAX);
         let from = memchr::memrchr(b'\n', &pass.text[floor..hit.start]).map_or(floor, |at| floor + at + 1);
@@ -210,7 +217,7 @@ impl<'r> FileScan<'r> {
         let input = Input::new(pass.text).span(from..to);
         let Some((whole, shown)) = self.captures(index, regex, input) else { return };
         let before = &pass.text[from..whole.start];
-        if in_comment(before, line_comment(pass.kind)) || in_code && in_string(before) {
+        if !in_comments && in_comment(before, line_comment(pass.kind)) || in_code && in_string(before) {
             return;
         }
         let rule = &self.set.rules[usize::from(index)];

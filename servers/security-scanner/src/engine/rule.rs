@@ -81,7 +81,7 @@ pub(crate) enum Matcher {
     /// Every match in a file whose path the rule names.
     File { regex: LazyRegex },
     /// A match on the line of the keyword.
-    Line { regex: LazyRegex, in_code: bool },
+    Line { regex: LazyRegex, in_code: bool, in_comments: bool },
     /// A credential assigned to a name of this class.
     Generic(Class),
     /// A shape with its own code.

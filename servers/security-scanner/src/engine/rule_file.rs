@@ -75,6 +75,8 @@ struct Entry {
     #[serde(default)]
     in_code: bool,
     #[serde(default)]
+    in_comments: bool,
+    #[serde(default)]
     entropy: f32,
     #[serde(default)]
     checksum: Option<Checksum>,
@@ -219,11 +221,8 @@ fn check_facts(entry: &Entry) -> Result<(), Wrong> {
     if entry.kind != Kind::File && entry.keywords.is_empty() {
         return Err(wrong("keywords", "at least one keyword is needed: it is what makes a scan fast"));
     }
-    if let Some(short) = entry.keywords.iter().find(|it| it.len() < 2 || !it.is_ascii()) {
-        return Err(wrong(
-            "keywords",
-            format!("keyword `{short}` is shorter than 2 characters or not ASCII"),
-        ));
+    if let Some(short) = entry.keywords.iter().find(|it| it.len() < 2) {
+        return Err(wrong("keywords", format!("keyword `{short}` is shorter than 2 bytes")));
     }
     if entry.kind == Kind::File && entry.paths.is_empty() {
         return Err(wrong("paths", "a rule of kind `file` names its `paths`"));
@@ -252,7 +251,9 @@ fn matcher(entry: &Entry) -> Result<Matcher, Wrong> {
             }
         }
         Kind::File => Matcher::File { regex: regex()? },
-        Kind::Line => Matcher::Line { regex: regex()?, in_code: entry.in_code },
+        Kind::Line => {
+            Matcher::Line { regex: regex()?, in_code: entry.in_code, in_comments: entry.in_comments }
+        }
         Kind::Generic => Matcher::Generic(entry.class.ok_or_else(|| wrong("kind", "`class` is missing"))?),
         Kind::Built => Matcher::Built(entry.detector.ok_or_else(|| wrong("kind", "`detector` is missing"))?),
     })

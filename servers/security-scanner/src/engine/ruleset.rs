@@ -25,6 +25,8 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("rules/observability.toml", include_str!("../../rules/observability.toml")),
     ("rules/saas.toml", include_str!("../../rules/saas.toml")),
     ("rules/files.toml", include_str!("../../rules/files.toml")),
+    ("rules/agents.toml", include_str!("../../rules/agents.toml")),
+    ("rules/behaviour.toml", include_str!("../../rules/behaviour.toml")),
     ("rules/patterns-code.toml", include_str!("../../rules/patterns-code.toml")),
     ("rules/patterns-config.toml", include_str!("../../rules/patterns-config.toml")),
 ];
