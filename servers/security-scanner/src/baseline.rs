@@ -45,7 +45,7 @@ impl Baseline {
     pub(crate) fn read(roots: &Roots, path: &str, key_id: &str) -> Result<Self, ToolError> {
         let bytes = roots.resolve_readable("baseline", path)?.read(BYTES_MAX)?;
         let read: Self =
-            serde_json::from_slice(&bytes).map_err(|error| ScanError::BadBaseline(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| ScanError::BadBaseline(place(&error)))?;
         if read.version != VERSION {
             return Err(ScanError::BadBaseline(format!("version {} is not {VERSION}", read.version)).into());
         }
@@ -105,4 +105,9 @@ fn mark_renamed(gone: BTreeMap<&str, BTreeSet<&str>>, findings: &mut [Finding]) 
             finding.status = Status::Known;
         }
     }
+}
+
+/// Where a file stops being a baseline. What stands there is not repeated: the path may name anything.
+fn place(error: &serde_json::Error) -> String {
+    format!("line {}, column {} is not what a baseline holds", error.line(), error.column())
 }

@@ -8,6 +8,7 @@ pub(crate) mod assign;
 pub(crate) mod checksum;
 pub(crate) mod clues;
 pub(crate) mod coverage;
+pub(crate) mod decode;
 pub(crate) mod detect;
 pub(crate) mod file_scan;
 pub(crate) mod finding;

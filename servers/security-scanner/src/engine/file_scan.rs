@@ -8,7 +8,7 @@ use regex_automata::{Anchored, Input, meta::Cache, util::captures::Captures};
 use super::{
     assign::{self, Assignment, Link},
     clues::Clues,
-    detect,
+    decode, detect,
     judge::{Setting, guess, is_out_of_question},
     language::{Style, file_name, kind_of, line_comment},
     model::likelihood,
@@ -42,6 +42,8 @@ pub(crate) struct FileScan<'r> {
     filter: &'r Prefilter,
     caches: Vec<Option<(Cache, Captures)>>,
     generic: [Option<u16>; 5],
+    /// Whether base64 is looked into.
+    decodes: bool,
     /// When set, collects where the model was asked and what it was shown.
     pub(crate) candidates: Option<Vec<(usize, Clues)>>,
     /// The last text held more hits than are looked at or kept.
@@ -70,12 +72,47 @@ impl<'r> FileScan<'r> {
             }
         }
         let caches = set.rules.iter().map(|_| None).collect();
-        Self { set, filter: set.prefilter(wanted), caches, generic, candidates: None, was_cut: false }
+        Self {
+            set,
+            filter: set.prefilter(wanted),
+            caches,
+            generic,
+            decodes: wanted != Wanted::Patterns,
+            candidates: None,
+            was_cut: false,
+        }
     }
 
     /// Every hit in `text`, by position; where two overlap, the more specific one stays.
     pub(crate) fn scan(&mut self, path: &str, text: &[u8]) -> Vec<Hit> {
-        self.scan_with(self.filter, path, text)
+        let mut hits = self.scan_with(self.filter, path, text);
+        if self.decodes && Style::of(path) != Style::Lock {
+            let was_cut = self.was_cut;
+            hits.extend(self.encoded(path, text, decode::NESTING_MAX));
+            hits = self.settle(hits);
+            self.was_cut |= was_cut || hits.len() == HITS_MAX;
+        }
+        hits
+    }
+
+    /// Tokens in base64: each hit spans the run that hides it.
+    fn encoded(&mut self, path: &str, text: &[u8], nesting: usize) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for run in decode::runs(text) {
+            let Some(plain) = decode::decoded(&text[run.clone()]) else { continue };
+            let mut inside = self.scan_binary(path, &plain);
+            if nesting > 1 {
+                inside.extend(self.encoded(path, &plain, nesting - 1));
+            }
+            // One finding per rule and run: where in the run it stands cannot be pointed at.
+            inside.sort_by_key(|it| it.rule);
+            inside.dedup_by_key(|it| it.rule);
+            hits.extend(inside.into_iter().map(|it| Hit { span: run.clone(), ..it }));
+            if hits.len() >= HITS_MAX {
+                break;
+            }
+        }
+        hits
     }
 
     /// The tokens in `bytes` that their form gives away: names and words mean nothing in a file that is no text.

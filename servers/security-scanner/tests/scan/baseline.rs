@@ -49,6 +49,10 @@ async fn nothing_but_a_baseline_of_ours_is_read_or_replaced() {
             "{target}"
         );
     }
+    bench.bytes("secret.json", br#"{"version": "hunter2-hunter2"}"#);
+    let read = json!({"file_path": ".", "scan_type": "all", "baseline": "secret.json"});
+    let error = bench.call("file_security_scan", read).await.unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
     assert_eq!(std::fs::read(bench.root.path().join("notes.txt")).unwrap(), b"precious");
     let outside = json!({"file_path": ".", "baseline_path": "../base.json"});
     assert_eq!(bench.refusal("baseline_update", outside).await.1, Some("PATH_OUTSIDE_ROOT"));

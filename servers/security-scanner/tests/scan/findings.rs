@@ -208,3 +208,36 @@ async fn a_secret_beside_dangerous_code_is_not_shown_either() {
         assert!(!report.to_string().contains(secret), "{secret}");
     }
 }
+
+#[tokio::test]
+async fn tokens_in_base64_are_found_however_often_it_was_applied() {
+    let bench = Bench::new().await;
+    let token = server_security_scanner::fill(
+        "token=ghp_<alnum:30><crc62>",
+        &mut server_security_scanner::Dice::new(9),
+    );
+    let once = base64(token.as_bytes());
+    let twice = base64(once.as_bytes());
+    let thrice = base64(twice.as_bytes());
+    bench.bytes(
+        "secret.yml",
+        format!("data:\n  config: {once}\n  more: {twice}\n  far: {thrice}\n").as_bytes(),
+    );
+    let report = bench.scan(json!({"scan_type": "secrets"})).await;
+    assert_eq!(places(&report), ["github-pat@secret.yml:2", "github-pat@secret.yml:3"]);
+    assert!(!report.to_string().contains(&once[8..40]));
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let padded = [chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)];
+        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
+        for place in 0..=chunk.len() {
+            out.push(char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize]));
+        }
+        out.push_str(&"=="[..3 - chunk.len()]);
+    }
+    out
+}
