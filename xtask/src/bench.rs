@@ -81,6 +81,11 @@ const BENCHES: &[Bench] = &[
         prepare: programs::pipeline,
     },
     Bench { name: "audit", about: "durable audit records", prepare: programs::audit },
+    Bench {
+        name: "workflow",
+        about: "durable workflow steps, timers, and 10 000 open runs",
+        prepare: programs::workflow,
+    },
     Bench { name: "secret-scan", about: "secrets in a tree of source code", prepare: programs::secret_scan },
 ];
 

@@ -27,6 +27,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("policy", &["store"]),
     ("audit", &["store"]),
     ("transport", &["store"]),
+    ("workflow", &["store"]),
 ];
 
 /// What a server author sees. Everything else of the kernel is for doors and the road.

@@ -9,3 +9,4 @@ mod governance;
 mod installation;
 mod quickstart;
 mod serving;
+mod workflows;
