@@ -105,19 +105,18 @@ impl Gate {
         })
     }
 
-<<<<<<< HEAD
     /// Fails when `caller`'s token has ended since: a session may outlive it. For everything but calls, which are
     /// asked on the road.
     pub fn confirm(&self, caller: &Verified) -> Result<(), ToolError> {
         if self.parts.identity.still_valid(&caller.0) { Ok(()) } else { Err(outlived()) }
-=======
-    /// The principal a run of a workflow acts as, with the roles it has now. Only for work that somebody who
-    /// was authenticated started, or that an administrator gave to a service account.
+    }
+
+    /// The principal a run of a workflow acts as, with the roles it has now. Only for work that somebody
+    /// who was authenticated started.
     pub fn on_behalf_of(&self, principal: &str) -> Result<Verified, ToolError> {
         self.parts.identity.current(principal).map(Verified).inspect_err(|error| {
             self.metrics.refused("authenticate", error.kind);
         })
->>>>>>> 3815c8f (Run workflows: the language, a pure interpreter, a journal and its driver)
     }
 
     /// Sends one call down the road.
