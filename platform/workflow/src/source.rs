@@ -84,14 +84,6 @@ impl Node {
         }
     }
 
-    /// The value under a key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        match &self.content {
-            Content::Map(entries) => entries.iter().find(|(it, ..)| it == key).map(|(_, _, node)| node),
-            _ => None,
-        }
-    }
-
     /// The place of the nearest value on the way to `path` (parts of a JSON pointer).
     pub(crate) fn place_at<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Place {
         let (mut node, mut place) = (self, self.place);

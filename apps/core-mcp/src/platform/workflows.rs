@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kernel::ToolError;
 use parking_lot::Mutex;
 use pipeline::{Gate, Mount, Registry};
 use store::DataDir;
@@ -60,17 +59,19 @@ impl Workflows {
         self.caller.through(gate);
     }
 
-    /// Makes this process the one that runs workflows, now or when the one that does has ended.
-    pub(crate) async fn own_runs(&self) -> Result<(), Failure> {
+    /// Makes this process the one that runs workflows, now or when the one that does has ended. Says whether it
+    /// is now.
+    pub(crate) async fn own_runs(&self) -> Result<bool, Failure> {
         let caller: Arc<dyn Caller> = self.caller.clone();
         let (engine, first) = (Arc::clone(&self.engine), Arc::clone(&caller));
         let owns = tokio::task::spawn_blocking(move || engine.own(&first)).await;
         let owns = owns.map_err(|error| Failure::local("the workflow driver crashed", error))?;
-        if !owns.map_err(ToolError::from)? {
+        let owns = owns?;
+        if !owns {
             let waiting = tokio::spawn(Arc::clone(&self.engine).own_when_possible(caller));
             *self.taking_over.lock() = Some(waiting);
         }
-        Ok(())
+        Ok(owns)
     }
 
     /// Lets go of the runs; calls under way get a few seconds.

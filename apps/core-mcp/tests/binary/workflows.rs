@@ -139,10 +139,7 @@ fn kill_nine_at_any_moment_loses_nothing_and_repeats_nothing_that_ended() {
     let started = made.run(&["workflow", "run", &file, "--detach", "--output", "json"]).done().json();
     let id = started["run"].as_str().unwrap();
     let made_calls = |view: &Value| {
-        let steps = view["steps"]
-            .as_array()
-            .map_or(0, |it| it.iter().filter(|it| it["status"] == "succeeded").count());
-        steps
+        view["steps"].as_array().map_or(0, |it| it.iter().filter(|it| it["status"] == "succeeded").count())
     };
     // A write that was cut off may or may not have happened; writing the same once more does no harm.
     let go_on = |view: &Value| {

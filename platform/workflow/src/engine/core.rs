@@ -41,7 +41,7 @@ const HOT_MAX: usize = 256;
 /// Programs kept in memory.
 const PROGRAMS_MAX: usize = 256;
 /// How long calls under way may take when the driver stops.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+const LAST_CALLS: Duration = Duration::from_secs(3);
 /// How often old runs are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 

@@ -299,7 +299,7 @@ impl<'a> Walk<'a> {
         self.path.pop();
         let scope = self.scopes.pop().unwrap_or_default();
         match (ended, outputs) {
-            (Ended::Pending, _) => return Stood::Pending(Frame::Nested { scope, block }),
+            (Ended::Pending, _) => Stood::Pending(Frame::Nested { scope, block }),
             (Ended::Done, Some(Ok(outputs))) => {
                 self.release(&scope);
                 Stood::Done(outputs)
