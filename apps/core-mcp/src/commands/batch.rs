@@ -33,8 +33,8 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  core-mcp batch scans.yaml\n  core-mcp batch - --output json < calls.json\n\n\
-    scans.yaml:\n  calls:\n    - { tool: security-scanner.file_security_scan, args: { file_path: ., scan_type: all } }\n    \
-    - { tool: security-scanner.npm_audit, args: { package_json_path: package.json }, when_file: package.json }"
+    scans.yaml:\n  calls:\n    - tool: security-scanner.file_security_scan\n      args: { file_path: ., scan_type: all }\n    \
+    - tool: desktop-commander.read_file\n      args: { file_path: package.json }\n      when_file: package.json"
 )]
 pub(crate) struct Batch {
     /// The calls, or `-` for stdin

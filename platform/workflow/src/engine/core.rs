@@ -240,13 +240,18 @@ impl Core {
                     // Whoever asked may have gone.
                     reply.send(Ok(())).ok();
                 }
-                Input::Begun { run, ticket, reply, .. } if effects.begun.contains(&(run, ticket)) => {
-                    reply.send(()).ok();
+                Input::Begun { run, ticket, reply, .. } => {
+                    if effects.begun.contains(&(run, ticket)) {
+                        reply.send(()).ok();
+                    } else {
+                        // Nobody waits for it any more: it is not made, and its place is free.
+                        self.flying.remove(&(run, ticket));
+                    }
                 }
                 Input::Done(ended) => {
                     self.flying.remove(&(ended.run, ended.ticket));
                 }
-                Input::Ask { reply: None, .. } | Input::Begun { .. } | Input::Timer { .. } | Input::Stop => {}
+                Input::Ask { reply: None, .. } | Input::Timer { .. } | Input::Stop => {}
             }
         }
     }
