@@ -94,6 +94,11 @@ const BENCHES: &[Bench] = &[
         about: "an SBOM of 1000 pinned requirements",
         prepare: sbom::requirements,
     },
+    Bench {
+        name: "workflow",
+        about: "durable workflow steps, timers, and 10 000 open runs",
+        prepare: programs::workflow,
+    },
 ];
 
 /// Runs the chosen benches and prints medians and ratios.

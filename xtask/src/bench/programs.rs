@@ -88,6 +88,16 @@ pub(super) fn audit(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
     ])
 }
 
+/// Our driver with calls that cost nothing, next to a bare file with a sync per step.
+pub(super) fn workflow(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
+    let program = example(places, "workflow", "workflow_bench")?;
+    let run = Rc::new(RefCell::new(Value::Null));
+    let part = |label: &str, part: &'static str, command: Option<Command>| -> Box<dyn Side> {
+        Box::new(Part { label: label.to_owned(), part, command, run: Rc::clone(&run) })
+    };
+    Ok(vec![part("workflow driver", "driver", Some(Command::new(program))), part("bare file", "file", None)])
+}
+
 /// One part of what a program measured.
 struct Part {
     label: String,
