@@ -6,6 +6,7 @@ use crate::{app::App, failure::Failure};
 
 mod approval;
 mod audit;
+mod batch;
 mod call;
 mod completions;
 mod config;
@@ -14,6 +15,7 @@ mod doctor;
 mod policy;
 mod quickstart;
 mod role;
+mod secret;
 mod serve;
 mod servers;
 mod stdio;
@@ -21,6 +23,7 @@ mod token;
 mod tools;
 mod upstream;
 mod user;
+mod workflow;
 
 pub(crate) use config::write_private;
 
@@ -31,6 +34,8 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Stdio(stdio::Stdio),
     Call(call::Call),
+    Batch(batch::Batch),
+    Workflow(workflow::Workflow),
     Servers(servers::Servers),
     Tools(tools::Tools),
     Upstream(upstream::Upstream),
@@ -40,6 +45,7 @@ pub(crate) enum Command {
     User(user::User),
     Role(role::Role),
     Token(token::Token),
+    Secret(secret::Secret),
     Approval(approval::Approval),
     Config(config::Config),
     Doctor(doctor::Doctor),
@@ -63,6 +69,8 @@ impl Command {
             Self::Serve(it) => it.run(&app).await,
             Self::Stdio(it) => it.run(&app).await,
             Self::Call(it) => it.run(&app).await,
+            Self::Batch(it) => it.run(&app).await,
+            Self::Workflow(it) => it.run(&app).await,
             Self::Servers(it) => it.run(&app).await,
             Self::Tools(it) => it.run(&app).await,
             Self::Upstream(it) => it.run(&app).await,
@@ -72,6 +80,7 @@ impl Command {
             Self::User(it) => it.run(&app).await,
             Self::Role(it) => it.run(&app).await,
             Self::Token(it) => it.run(&app).await,
+            Self::Secret(it) => it.run(&app).await,
             Self::Approval(it) => it.run(&app).await,
             Self::Config(it) => it.run(&app),
             Self::Doctor(it) => it.run(&app).await,

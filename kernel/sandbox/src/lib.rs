@@ -14,6 +14,7 @@ mod confine;
 mod filesystem;
 mod group;
 mod guardian;
+mod inherited;
 mod keeper;
 mod launcher;
 mod limits;

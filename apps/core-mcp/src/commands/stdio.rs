@@ -41,9 +41,13 @@ impl Stdio {
     async fn serve(&self, app: &App, platform: &Platform, token: &Secret<String>) -> Result<(), Failure> {
         // Stdout belongs to the protocol; the log goes to stderr, which clients keep.
         logging::start(&platform.settings().log, app.environment.log.as_deref(), true)?;
-        let caller = platform.gate.authenticate(token, Door::Stdio)?;
+        let caller = platform.admit(token, Door::Stdio).await?;
         for name in &self.servers {
             platform.gate.registry().find(name)?;
+        }
+        if self.servers.is_empty() {
+            // With a part of the servers the runs of others could not go on here.
+            platform.workflows.own_runs().await?;
         }
         let scope = Scope { server: self.only_server(), context: self.context.clone() };
         let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());

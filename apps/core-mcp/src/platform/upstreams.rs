@@ -57,7 +57,7 @@ impl Platform {
     /// Makes the running upstreams those of `settings`.
     pub(crate) async fn mount_upstreams(&self, settings: &Settings, wanted: &Mounts) {
         let mut configs = settings.upstream_configs();
-        configs.retain(|name, _| wanted.wants_upstream(name));
+        configs.retain(|name, _| wanted.wants_name(name));
         let patience = match wanted {
             // Whoever asks for one server waits for it.
             Mounts::Only(_) => configs

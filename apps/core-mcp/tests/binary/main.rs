@@ -8,5 +8,7 @@ mod damage;
 mod governance;
 mod installation;
 mod quickstart;
+mod secrets;
 mod serving;
 mod upstreams;
+mod workflows;

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Reply, Wire,
+    Refusal, Reply, Wire,
     listing::refused,
     resources::LEGACY_NOT_FOUND,
     talk::{PATIENCE, Step, Talk},
@@ -158,6 +158,11 @@ impl Wire {
     }
 
     fn failed(&self, pending: &Pending, error: &ToolError) -> Reply {
+        let (refusal, scope) = (Refusal::of(error.kind), error.scope.clone());
+        Reply { refusal, scope, ..self.worded(pending, error) }
+    }
+
+    fn worded(&self, pending: &Pending, error: &ToolError) -> Reply {
         let (id, revision, server) = (&pending.id, pending.revision, &self.config.server);
         if let (ErrorKind::NeedsApproval, Some(ticket), Some(digest), true) =
             (error.kind, &error.approval, &pending.request, pending.can_approve && revision.is_modern())
@@ -170,18 +175,17 @@ impl Wire {
             let view = RelayedView { untrusted: error.untrusted, ..RelayedView::default() };
             return self.relayed(pending, result, view);
         }
-        let denied = matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed);
         if let Some(fault) = &error.fault {
             return Reply::fault(Some(id), &Fault::relayed(&in_revision(fault, revision)), revision);
         }
         if pending.kind != Kind::Tool {
-            return Reply { denied, ..Reply::fault(Some(id), &refused(error), revision) };
+            return Reply::fault(Some(id), &refused(error), revision);
         }
         let malformed = matches!(error.kind, ErrorKind::NotFound | ErrorKind::ValidationFailed);
         if malformed && !pending.well_formed {
             return Reply::fault(Some(id), &unknown(error), revision);
         }
-        Reply { denied, ..Reply::fine(write_failure(id, error, revision, server)) }
+        Reply::fine(write_failure(id, error, revision, server))
     }
 }
 
