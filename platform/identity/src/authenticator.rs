@@ -62,6 +62,10 @@ impl Identity for Authenticator {
         self.admit(&shown).map_err(|refused| refused.error)
     }
 
+    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
+        self.store.current(id)
+    }
+
     fn admit(&self, shown: &Credentials<'_>) -> Result<Arc<Principal>, NotAdmitted> {
         match shown.token {
             None => self.by_certificate(shown),
