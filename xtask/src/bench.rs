@@ -2,6 +2,7 @@
 //!
 //! A figure alone says little on a busy machine; a ratio to something measured in the same minutes does.
 
+mod gateway;
 mod http;
 mod process;
 mod programs;
@@ -76,6 +77,11 @@ const BENCHES: &[Bench] = &[
         name: "http",
         about: "tools/call over Streamable HTTP, 1 and 32 connections",
         prepare: http::sides,
+    },
+    Bench {
+        name: "gateway",
+        about: "tools/call through gateways to one light upstream, 1, 32 and 256 connections",
+        prepare: gateway::sides,
     },
     Bench {
         name: "pipeline",

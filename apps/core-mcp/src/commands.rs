@@ -21,6 +21,7 @@ mod servers;
 mod stdio;
 mod token;
 mod tools;
+mod upstream;
 mod user;
 mod workflow;
 
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Workflow(workflow::Workflow),
     Servers(servers::Servers),
     Tools(tools::Tools),
+    Upstream(upstream::Upstream),
     Context(context::Context),
     Audit(audit::Audit),
     Policy(policy::Policy),
@@ -71,6 +73,7 @@ impl Command {
             Self::Workflow(it) => it.run(&app).await,
             Self::Servers(it) => it.run(&app).await,
             Self::Tools(it) => it.run(&app).await,
+            Self::Upstream(it) => it.run(&app).await,
             Self::Context(it) => it.run(&app).await,
             Self::Audit(it) => it.run(&app).await,
             Self::Policy(it) => it.run(&app).await,

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use audit::Durability;
+use gateway::UpstreamConfig;
 use identity::{CertificateMapping, OAuthSettings};
 use pipeline::Tuning;
 use schemars::JsonSchema;
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) log: LogSection,
     /// One section per server, named as in `core-mcp servers`. `enabled = false` leaves a server out.
     pub(crate) servers: BTreeMap<String, Value>,
+    /// One section per other MCP server that is mounted next to the native ones.
+    pub(crate) upstreams: BTreeMap<String, Value>,
 }
 
 /// The HTTP door.
@@ -199,6 +202,12 @@ pub(crate) enum LogFormat {
 }
 
 impl Settings {
+    /// The sections of all upstreams; checked at load.
+    pub(crate) fn upstream_configs(&self) -> BTreeMap<String, UpstreamConfig> {
+        let read = |value: &Value| serde_json::from_value(value.clone()).ok();
+        self.upstreams.iter().filter_map(|(name, it)| Some((name.clone(), read(it)?))).collect()
+    }
+
     /// The section of one server without `enabled`, or `None` when the server is left out.
     pub(crate) fn server_config(&self, name: &str) -> Option<Value> {
         let mut section =

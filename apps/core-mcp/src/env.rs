@@ -25,6 +25,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
         name: "CORE_MCP__SECTION__KEY",
         help: "one config value, for example CORE_MCP__TUNING__RATE_PER_MINUTE=30",
     },
+    Variable { name: "NAME", help: "whatever `${env:NAME}` in [upstreams] names" },
     Variable { name: "CORE_MCP_LOG", help: "what to log, like log.level: `info`, `debug`, `pipeline=trace`" },
     Variable { name: "HTTPS_PROXY", help: "the proxy `call` uses for a --url that is https" },
     Variable { name: "NO_COLOR", help: "any value turns colour off" },
@@ -60,6 +61,11 @@ impl Environment {
     /// Reads the environment of this process.
     pub(crate) fn capture() -> Self {
         Self::from_variables(std::env::vars_os())
+    }
+
+    /// The variable that `${env:NAME}` in an upstream's section names.
+    pub(crate) fn variable(name: &str) -> Option<String> {
+        std::env::var(name).ok()
     }
 
     fn from_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {

@@ -7,6 +7,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use audit::{AuditLog, AuditOptions};
+use gateway::Gateway;
 use identity::{ADMIN_ROLE, Authenticator, IdentityError, IdentityStore, OAuth, TokenOptions};
 use kernel::{ErrorKind, Principal, PrincipalKind, Secret, ToolError};
 use pipeline::{
@@ -29,6 +30,7 @@ mod local;
 mod mounts;
 mod running;
 mod set_up;
+mod upstreams;
 mod wire;
 mod workflows;
 
@@ -37,6 +39,7 @@ pub(crate) use local::{Local, about};
 pub(crate) use mounts::{Mounts, mount};
 pub(crate) use running::{Running, RunningLock};
 pub(crate) use set_up::{SetUp, set_up};
+pub(crate) use upstreams::setting;
 pub(crate) use wire::wire;
 pub(crate) use workflows::{Workflows, tool_catalog};
 
@@ -60,6 +63,8 @@ pub(crate) struct Platform {
     pub(crate) state: State,
     /// Workflows and their runs.
     pub(crate) workflows: Workflows,
+    /// Other MCP servers.
+    pub(crate) gateway: Arc<Gateway>,
     journal: Arc<AuditLog>,
 }
 
@@ -96,7 +101,22 @@ impl Platform {
             tuning: config.settings.tuning.clone(),
         });
         workflows.through(&gate);
-        Ok(Self { gate, data, config, policy, identity, authenticator, vault, state, workflows, journal })
+        let gateway = upstreams::gateway(&gate, &data, &files);
+        let platform = Self {
+            gate,
+            data,
+            config,
+            policy,
+            identity,
+            authenticator,
+            vault,
+            state,
+            workflows,
+            gateway,
+            journal,
+        };
+        platform.mount_upstreams(&platform.config.settings, &wanted).await;
+        Ok(platform)
     }
 
     /// The configuration it was started with.
@@ -111,9 +131,10 @@ impl Platform {
 
     /// Ends everything in order: servers first, then the last audit records reach the disk.
     pub(crate) async fn close(self) -> Result<(), Failure> {
-        let Self { gate, journal, state, workflows, .. } = self;
+        let Self { gate, journal, state, workflows, gateway, .. } = self;
         workflows.close().await;
-        drop((workflows, gate, state));
+        gateway.close().await;
+        drop((workflows, gateway, gate, state));
         close_journal(journal).await
     }
 

@@ -26,5 +26,6 @@ pub use gate::{Gate, GateParts, Listed, PeerView, Scope, ServerView, ToolView};
 pub use metrics::Metrics;
 pub use redact::{mask_arguments, mask_secrets};
 pub use registry::{Catalog, Mount, Registry};
+pub use relayed::mask_raw;
 pub use standard::{Next, Permit, Pipeline, Stage};
 pub use tuning::{LimitOverrides, Limits, Tuning};

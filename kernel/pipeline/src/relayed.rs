@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use kernel::{Raw, ToolError};
 use serde_json::{Value, json};
 
-use crate::{Answer, redact::MASK};
+use crate::{
+    Answer,
+    redact::{MASK, mask_secrets},
+};
 
 /// Longest text of a failed result that goes into the record.
 const REASON_BYTES_MAX: usize = 512;
@@ -43,6 +46,23 @@ pub(crate) fn failure(raw: Raw) -> ToolError {
         reason.truncate(at);
     }
     ToolError::failed_result(reason, raw)
+}
+
+/// Masks tokens of known formats in the string values of `raw`; every other byte stays. How many there were.
+pub fn mask_raw(raw: &Raw) -> (Raw, usize) {
+    // Mostly there is nothing, which one look at the whole text tells.
+    if mask_secrets(raw.get()).1 == 0 {
+        return (raw.clone(), 0);
+    }
+    let mut masked = 0;
+    let (raw, _) = rewrite(raw, &[], |text| {
+        let (clean, count) = mask_secrets(text);
+        let clean = clean.into_owned();
+        masked += count;
+        *text = clean;
+        count > 0
+    });
+    (raw, masked)
 }
 
 /// Changes the string values of `raw` that `wash` changes and hides the members named in `hidden`.

@@ -11,18 +11,24 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Enforcement, SandboxPolicy, confine::confine, inherited, keeper::Keeper};
+use crate::{
+    Enforcement, SandboxPolicy,
+    confine::confine,
+    guardian::{GUARD, stand_guard},
+    inherited,
+    keeper::Keeper,
+};
 
 const RUN: &str = "__sandbox";
 const PROBE: &str = "__sandbox_probe";
 
 /// As shells have it: the program was found but could not be run.
-const CANNOT_RUN: u8 = 126;
+pub(crate) const CANNOT_RUN: u8 = 126;
 
 /// The binary whose `main` begins with [`become_launcher_if_asked`].
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    program: PathBuf,
+    pub(crate) program: PathBuf,
 }
 
 impl Launcher {
@@ -148,6 +154,8 @@ pub fn become_launcher_if_asked() -> Option<ExitCode> {
         }))
     } else if mode == PROBE {
         Some(answer_probe(args.next()))
+    } else if mode == GUARD {
+        Some(stand_guard(args))
     } else {
         None
     }

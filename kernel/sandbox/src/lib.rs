@@ -7,12 +7,13 @@
 //!
 //! Reading order: [`SandboxPolicy`] (what a program may touch), [`Launcher`] and [`Launch`] (how it is started),
 //! [`become_launcher_if_asked`] (the first line of `main`), [`Enforcement`] (what this kernel holds),
-//! [`kill_group`] (how it ends).
+//! [`Launcher::unconfined`] (programs that need all our rights), [`kill_group`] (how it ends).
 
 mod capabilities;
 mod confine;
 mod filesystem;
 mod group;
+mod guardian;
 mod inherited;
 mod keeper;
 mod launcher;
@@ -23,6 +24,7 @@ mod status;
 mod syscalls;
 
 pub use group::{Signal, group_size, kill_group};
+pub use guardian::end_guarded;
 pub use launcher::{Launch, Launcher, OutputFile, StreamFiles, become_launcher_if_asked};
 pub use policy::{ProcessLimits, SandboxPolicy};
 pub use status::Enforcement;

@@ -53,7 +53,8 @@ pub(super) fn sides(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
 /// Our release build with a data directory of its own.
 pub(super) struct OurServer {
     binary: PathBuf,
-    data_dir: PathBuf,
+    /// Where it keeps everything.
+    pub(super) data_dir: PathBuf,
     /// The folder that is open to tools.
     pub(super) target: PathBuf,
     /// The first token.
@@ -108,7 +109,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    fn spawn(command: &Command) -> anyhow::Result<Self> {
+    pub(super) fn spawn(command: &Command) -> anyhow::Result<Self> {
         let mut prepared = command.prepared();
         let child = prepared.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let child = child.with_context(|| format!("`{}` does not start", command.shown()))?;
@@ -177,14 +178,14 @@ fn message(method: &str, mut params: Value) -> Value {
 }
 
 /// What `wrk` sends.
-struct Script {
-    tool: String,
-    arguments: Value,
-    token: String,
+pub(super) struct Script {
+    pub(super) tool: String,
+    pub(super) arguments: Value,
+    pub(super) token: String,
 }
 
 impl Script {
-    fn write(&self, places: &Places, name: &str) -> anyhow::Result<PathBuf> {
+    pub(super) fn write(&self, places: &Places, name: &str) -> anyhow::Result<PathBuf> {
         let body =
             message("tools/call", json!({ "name": self.tool, "arguments": self.arguments })).to_string();
         let Self { tool, token, .. } = self;
@@ -198,8 +199,10 @@ impl Script {
              function response(status, headers, body)\n  if status ~= 200 or not body:find('\"content\"', 1, true) \
              or body:find('\"isError\":true', 1, true) then bad = bad + 1 end\nend\n\
              function done(summary, latency)\n  local wrong = 0\n  for _, it in ipairs(threads) do wrong = wrong + it:get('bad') end\n\
-             \x20 io.write(string.format('FIGURES %f %f %d %d\\n', summary.requests * 1e6 / summary.duration, \
-             latency:percentile(99) / 1000, summary.requests, wrong))\nend\n"
+             \x20 local errors = summary.errors\n\
+             wrong = wrong + errors.connect + errors.read + errors.write + errors.timeout\n\
+             io.write(string.format('FIGURES %f %f %f %d %d\\n', summary.requests * 1e6 / summary.duration, \
+             latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.requests, wrong))\nend\n"
         );
         let path = places.cache.join(format!("bench/{name}.lua"));
         fs::write(&path, script).context("the script cannot be written")?;
@@ -232,7 +235,7 @@ impl Side for Load {
             ]);
             let said = wrk.args([&self.script]).args([format!("http://{}/mcp", running.address)]).output()?;
             let cpu = seconds_of(running.child.id())? - before;
-            let [per_second, p99, requests, wrong] = figures_in(&said)?;
+            let [per_second, _, p99, requests, wrong] = figures_in(&said)?;
             anyhow::ensure!(wrong == 0.0, "{}: {wrong} of {requests} answers were no results", self.label);
             figures.push(higher(&format!("per_second_c{connections}"), per_second));
             figures.push(lower(&format!("p99_ms_c{connections}"), p99));
@@ -242,14 +245,14 @@ impl Side for Load {
     }
 }
 
-fn figures_in(said: &str) -> anyhow::Result<[f64; 4]> {
+pub(super) fn figures_in(said: &str) -> anyhow::Result<[f64; 5]> {
     let line = said.lines().find_map(|it| it.strip_prefix("FIGURES ")).context("wrk printed no figures")?;
     let numbers: Vec<f64> =
         line.split(' ').map(str::parse).collect::<Result<_, _>>().context("figures are numbers")?;
-    numbers.try_into().ok().context("wrk prints four figures")
+    numbers.try_into().ok().context("wrk prints five figures")
 }
 
-fn wait_until_open(address: &str) -> anyhow::Result<()> {
+pub(super) fn wait_until_open(address: &str) -> anyhow::Result<()> {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
         anyhow::ensure!(begun.elapsed() < Duration::from_secs(10), "{address} does not open");
@@ -264,8 +267,8 @@ mod tests {
 
     #[test]
     fn figures_are_read_from_what_wrk_says() {
-        let said = "Running 5s test\nFIGURES 1234.5 6.7 100 0\n";
-        assert_eq!(figures_in(said).expect("figures"), [1234.5, 6.7, 100.0, 0.0]);
+        let said = "Running 5s test\nFIGURES 1234.5 3.2 6.7 100 0\n";
+        assert_eq!(figures_in(said).expect("figures"), [1234.5, 3.2, 6.7, 100.0, 0.0]);
         assert!(figures_in("Running 5s test").is_err());
         assert!(figures_in("FIGURES 1 2").is_err());
     }

@@ -182,7 +182,8 @@ fn explained(loaded: &Loaded) -> Vec<Explained<'_>> {
 fn is_write_only(schema: &Value, key: &str) -> bool {
     let mut here = schema;
     for part in key.split('.') {
-        here = &here["properties"][part];
+        let known = &here["properties"][part.trim_matches('"')];
+        here = if known.is_null() { &here["additionalProperties"] } else { known };
         if here["writeOnly"] == true {
             return true;
         }

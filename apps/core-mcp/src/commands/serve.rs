@@ -92,8 +92,8 @@ async fn serve_until_stopped(
     loop {
         tokio::select! {
             () = stopped.wait() => break,
-            _ = hangup.recv() => reloader.reload_now(),
-            _ = ticks.tick() => reloader.look(),
+            _ = hangup.recv() => reloader.reload_now().await,
+            _ = ticks.tick() => reloader.look().await,
         }
     }
     tracing::info!("stopping");

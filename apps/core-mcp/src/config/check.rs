@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gateway::{ConfigProblem, UpstreamConfig, name_problem};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -149,7 +150,12 @@ fn wrong_meaning(settings: &Settings, tree: &Node, problems: &mut Vec<Problem>) 
             "lower it, or accept the risk with tuning.beyond_documented = true".into(),
         );
     }
-    let names = Names::of_catalog();
+    let mut names = Names::of_catalog();
+    wrong_upstreams(settings, &names, &mut problem);
+    names.servers.extend(settings.upstreams.keys().cloned());
+    // Which tools an upstream has is not known here.
+    let is_upstreams =
+        |tool: &str| tool.split_once('.').is_some_and(|(server, _)| settings.upstreams.contains_key(server));
     for name in settings.tuning.server.keys().filter(|it| !names.servers.contains(it.as_str())) {
         problem(
             &["tuning", "server", name],
@@ -157,8 +163,37 @@ fn wrong_meaning(settings: &Settings, tree: &Node, problems: &mut Vec<Problem>) 
             names.suggest_server(name),
         );
     }
-    for name in settings.tuning.tool.keys().filter(|it| !names.tools.contains(it.as_str())) {
+    let tools = settings.tuning.tool.keys().filter(|it| !is_upstreams(it));
+    for name in tools.filter(|it| !names.tools.contains(it.as_str())) {
         problem(&["tuning", "tool", name], "no tool is called like this".into(), names.suggest_tool(name));
+    }
+}
+
+/// What is wrong with the sections of upstreams, beyond their types.
+fn wrong_upstreams(settings: &Settings, names: &Names, problem: &mut impl FnMut(&[&str], String, String)) {
+    for (name, value) in &settings.upstreams {
+        if let Some(rule) = name_problem(name) {
+            problem(&["upstreams", name], rule.into(), "rename it".into());
+        }
+        if names.taken.contains(name) {
+            problem(
+                &["upstreams", name],
+                "a native server has this name or alias".into(),
+                "rename it: nobody may take over another server's calls".into(),
+            );
+        }
+        let config: UpstreamConfig = match serde_json::from_value(value.clone()) {
+            Ok(config) => config,
+            Err(_) => {
+                let fix = "`core-mcp config schema` shows what is expected".into();
+                problem(&["upstreams", name], "this section cannot be read".into(), fix);
+                continue;
+            }
+        };
+        for ConfigProblem { key, rule, fix } in config.problems() {
+            let path: &[&str] = if key.is_empty() { &["upstreams", name] } else { &["upstreams", name, key] };
+            problem(path, rule, fix);
+        }
     }
 }
 
@@ -177,6 +212,8 @@ fn split_dotted(key: &str) -> Vec<&str> {
 
 struct Names {
     servers: BTreeSet<String>,
+    /// Names and aliases of native servers.
+    taken: BTreeSet<String>,
     tools: BTreeSet<String>,
 }
 
@@ -185,6 +222,11 @@ impl Names {
         let entries = catalog::native_servers();
         Self {
             servers: entries.iter().map(|it| it.facts.name.to_owned()).collect(),
+            taken: entries
+                .iter()
+                .flat_map(|it| std::iter::once(it.facts.name).chain(it.facts.aliases.iter().copied()))
+                .map(ToOwned::to_owned)
+                .collect(),
             tools: entries.iter().flat_map(|it| (it.specs)()).map(|it| it.qualified_name()).collect(),
         }
     }

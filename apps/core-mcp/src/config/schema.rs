@@ -1,5 +1,6 @@
 //! The JSON Schema of `core.toml`, the sections of all servers included.
 
+use gateway::UpstreamConfig;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -22,6 +23,18 @@ pub(crate) fn schema() -> Value {
         "description": "One section per server, named as in `core-mcp servers`.",
         "properties": servers,
         "additionalProperties": false,
+        "default": {},
+    });
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut upstream = settings.into_generator().into_root_schema_for::<UpstreamConfig>().to_value();
+    if let Some(upstream) = upstream.as_object_mut() {
+        upstream.remove("$schema");
+        upstream.remove("title");
+    }
+    schema["properties"]["upstreams"] = json!({
+        "type": "object",
+        "description": "One section per other MCP server that is mounted next to the native ones.",
+        "additionalProperties": upstream,
         "default": {},
     });
     schema

@@ -10,4 +10,5 @@ mod installation;
 mod quickstart;
 mod secrets;
 mod serving;
+mod upstreams;
 mod workflows;

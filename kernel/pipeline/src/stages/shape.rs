@@ -5,7 +5,7 @@ use kernel::{ErrorKind, Principal, Raw, ToolError, Trust};
 use serde_json::{Map, Value};
 
 use crate::{
-    Answer, Call, GateParts, Metrics, Next, Outcome, Stage,
+    Answer, Call, Door, GateParts, Metrics, Next, Outcome, Stage,
     clean::clean_text,
     redact::{MASK, mask_secrets},
     relayed,
@@ -38,11 +38,17 @@ impl Stage for Shape {
         let untrusted = call.prepared()?.traits().trust == Trust::Untrusted;
         let bytes_max = self.knobs.read().limits(&facts, &spec.name).result_bytes_max;
         let (principal, redact) = (Arc::clone(&call.request.caller.0), call.obligations.redact.clone());
+        // The MCP doors pass a relayed result on as it is; only programs want it taken apart.
+        let takes_apart = matches!(call.request.door, Door::Cli | Door::Workflow);
         let mut answer = next.run(call).await.map_err(|error| shaped_error(error, untrusted, &redact))?;
         if let Some(raw) = answer.raw.take() {
             let mut washer = Washer { untrusted, redact: &redact, masked: 0 };
             let raw = washer.wash_raw(&raw);
-            return self.relay(raw, washer.masked, untrusted, &principal, bytes_max).await;
+            let mut answer = self.relay(raw, washer.masked, untrusted, &principal, bytes_max).await?;
+            if takes_apart {
+                answer.look_into();
+            }
+            return Ok(answer);
         }
         if !answer.structured.is_object() {
             return Err(ToolError::new(ErrorKind::Internal, "the tool's result is not a JSON object"));
@@ -98,9 +104,7 @@ impl Shape {
             artifact_uri = Some(uri);
         }
         let truncated = artifact_uri.is_some();
-        let mut answer = Answer { untrusted, masked, truncated, artifact_uri, ..Answer::relayed(raw) };
-        answer.look_into();
-        Ok(answer)
+        Ok(Answer { untrusted, masked, truncated, artifact_uri, ..Answer::relayed(raw) })
     }
 }
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::config::Node;
 
 /// Keys, or beginnings of keys, that a running server takes up.
-const LIVE: [&str; 5] =
-    ["tuning.", "server.allowed_hosts", "server.allowed_origins", "server.tls.clients", "auth."];
+const LIVE: [&str; 6] =
+    ["tuning.", "server.allowed_hosts", "server.allowed_origins", "server.tls.clients", "auth.", "upstreams"];
 
 /// The keys whose values differ, sorted.
 pub(super) fn changed_keys(before: &Node, after: &Node) -> Vec<String> {

@@ -1,7 +1,8 @@
 //! Taking up changed configuration and policies while running.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use gateway::Gateway;
 use pipeline::{Gate, seams::AuditEntry};
 use policy::{PolicyEngine, PolicyErrors, ReloadReport, Watcher};
 use serde_json::json;
@@ -10,7 +11,7 @@ use transport::{AllowLists, TlsReload};
 use super::changes::{changed_keys, fingerprint, needs_restart};
 use crate::{
     config::{self, Loaded, Settings, Sources},
-    platform::{Platform, RunningLock, manifest},
+    platform::{Mounts, Platform, RunningLock, manifest},
 };
 
 /// How often the policy folder is looked at.
@@ -54,6 +55,11 @@ fn record(gate: &Gate, event: &str, detail: serde_json::Value) {
     }
 }
 
+fn pinned(gateway: &Gateway) -> Fingerprint {
+    let files = gateway.pin_files();
+    fingerprint(files.iter().map(PathBuf::as_path))
+}
+
 type Fingerprint = Vec<(std::path::PathBuf, Option<(std::time::SystemTime, u64)>)>;
 
 /// Looks at the configuration files and takes up what can be taken up.
@@ -69,6 +75,8 @@ pub(super) struct Reloader<'a> {
     seen: Fingerprint,
     /// The values in force where they can change, else those of the last good file.
     current: Loaded,
+    /// The pinned definitions of upstreams; an approval at the command line changes them.
+    pins: Fingerprint,
 }
 
 impl<'a> Reloader<'a> {
@@ -78,23 +86,36 @@ impl<'a> Reloader<'a> {
         lock: RunningLock,
         (lists, tls): (AllowLists, Option<TlsReload>),
     ) -> Self {
-        let current = platform.config.clone();
-        let mut made =
-            Self { platform, sources, lock, lists, tls, settled: Vec::new(), seen: Vec::new(), current };
+        let (current, pins) = (platform.config.clone(), pinned(&platform.gateway));
+        let mut made = Self {
+            platform,
+            sources,
+            lock,
+            lists,
+            tls,
+            settled: Vec::new(),
+            seen: Vec::new(),
+            current,
+            pins,
+        };
         made.seen = made.files();
         made.settled.clone_from(&made.seen);
         made
     }
 
     /// Reloads when the files changed and have been the same for two looks: an editor may be half way.
-    pub(super) fn look(&mut self) {
+    pub(super) async fn look(&mut self) {
         let now = self.files();
         let is_stable = now == self.seen;
         self.seen = now;
         if is_stable && self.seen != self.settled {
             self.settled.clone_from(&self.seen);
-            self.reload_config();
+            self.reload_config().await;
             self.reload_tls();
+        }
+        let pins = pinned(&self.platform.gateway);
+        if std::mem::replace(&mut self.pins, pins.clone()) != pins {
+            self.platform.gateway.look_again();
         }
     }
 
@@ -105,10 +126,10 @@ impl<'a> Reloader<'a> {
     }
 
     /// SIGHUP: configuration, policies, and the roles policies may name.
-    pub(super) fn reload_now(&mut self) {
+    pub(super) async fn reload_now(&mut self) {
         self.settled = self.files();
         self.seen.clone_from(&self.settled);
-        self.reload_config();
+        self.reload_config().await;
         self.reload_tls();
         self.reload_policies();
     }
@@ -146,7 +167,7 @@ impl<'a> Reloader<'a> {
         }
     }
 
-    fn reload_config(&mut self) {
+    async fn reload_config(&mut self) {
         let loaded = match config::load(&self.sources) {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -164,6 +185,9 @@ impl<'a> Reloader<'a> {
         let (server, before) = (&loaded.settings.server, &self.current.settings);
         if loaded.settings.auth != before.auth || server.tls.clients != before.server.tls.clients {
             self.reload_auth(&loaded.settings);
+        }
+        if loaded.settings.upstreams != before.upstreams {
+            self.platform.mount_upstreams(&loaded.settings, &Mounts::All).await;
         }
         self.lists.replace(&server.allowed_hosts, &server.allowed_origins);
         // Compared with the start, so that a change that is taken back needs no restart.
