@@ -25,6 +25,20 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     found(venv.join("bin").join(name), "install it: cargo xtask test --only install")
 }
 
+/// The folder of an unpacked package that brings lock files along, as `tests/clients/node/projects.txt` names it.
+pub fn project(package: &str) -> PathBuf {
+    let venv = tool("python").ancestors().nth(2).expect("a program of the environment").to_owned();
+    let folder = venv.with_file_name("projects").join(package.replace('/', "+")).join("package");
+    found(folder, "install it: cargo xtask test --only install")
+}
+
+/// A script of the Python environment, ready to take arguments.
+pub fn python_script(name: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(tool("python"));
+    command.arg(client(&format!("python/{name}")));
+    command
+}
+
 /// A file under `tests/clients`.
 pub(crate) fn client(path: &str) -> PathBuf {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(path);

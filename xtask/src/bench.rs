@@ -6,6 +6,7 @@ mod http;
 mod process;
 mod programs;
 mod report;
+mod sbom;
 mod session;
 mod start;
 mod tree;
@@ -82,6 +83,12 @@ const BENCHES: &[Bench] = &[
     },
     Bench { name: "audit", about: "durable audit records", prepare: programs::audit },
     Bench { name: "secret-scan", about: "secrets in a tree of source code", prepare: programs::secret_scan },
+    Bench { name: "sbom", about: "an SBOM of a lock file with 1000 packages", prepare: sbom::npm_lock },
+    Bench {
+        name: "sbom-requirements",
+        about: "an SBOM of 1000 pinned requirements",
+        prepare: sbom::requirements,
+    },
 ];
 
 /// Runs the chosen benches and prints medians and ratios.

@@ -25,7 +25,7 @@ const SYSTEM_CONFIG: &str = "/etc/core-mcp/core.toml";
 const OTHERS_MAY_READ: u32 = 0o044;
 
 /// Longest token file that is read.
-const TOKEN_BYTES_MAX: u64 = 4096;
+const TOKEN_BYTES_MAX: u64 = 16 << 10;
 
 /// A command's surroundings.
 #[derive(Clone)]

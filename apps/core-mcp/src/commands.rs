@@ -14,6 +14,7 @@ mod doctor;
 mod policy;
 mod quickstart;
 mod role;
+mod secret;
 mod serve;
 mod servers;
 mod stdio;
@@ -38,6 +39,7 @@ pub(crate) enum Command {
     User(user::User),
     Role(role::Role),
     Token(token::Token),
+    Secret(secret::Secret),
     Approval(approval::Approval),
     Config(config::Config),
     Doctor(doctor::Doctor),
@@ -69,6 +71,7 @@ impl Command {
             Self::User(it) => it.run(&app).await,
             Self::Role(it) => it.run(&app).await,
             Self::Token(it) => it.run(&app).await,
+            Self::Secret(it) => it.run(&app).await,
             Self::Approval(it) => it.run(&app).await,
             Self::Config(it) => it.run(&app),
             Self::Doctor(it) => it.run(&app).await,

@@ -1,21 +1,24 @@
 //! `core.toml`: what can be set, where each value came from, and what is wrong with it.
 //!
 //! Reading order: [`Settings`] (the model), `layers` (files and variables as value trees that know their
-//! origin), `load` (the order of the layers), `check` (every problem at once), `template` (the file that
-//! `config init` writes).
+//! origin), `load` (the order of the layers), `check` (every problem at once), `access` (those of TLS and tokens),
+//! `secrets` (values behind `secret:NAME`), `template` (the file that `config init` writes).
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use audit::Durability;
+use identity::{CertificateMapping, OAuthSettings};
 use pipeline::Tuning;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod access;
 mod check;
 mod layers;
 mod load;
 mod schema;
+mod secrets;
 mod suggest;
 mod template;
 mod variables;
@@ -24,6 +27,7 @@ pub(crate) use check::Problem;
 pub(crate) use layers::{Node, Origin};
 pub(crate) use load::{FILE_NAME, Loaded, Sources, load};
 pub(crate) use schema::schema;
+pub(crate) use secrets::{fill_in, referenced};
 pub(crate) use suggest::nearest;
 pub(crate) use template::template;
 
@@ -33,6 +37,8 @@ pub(crate) use template::template;
 pub(crate) struct Settings {
     /// The HTTP door.
     pub(crate) server: ServerSection,
+    /// Who may come in besides holders of our own tokens.
+    pub(crate) auth: AuthSection,
     /// What tools that touch files may reach.
     pub(crate) workspace: WorkspaceSection,
     /// The audit journal.
@@ -49,7 +55,7 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServerSection {
-    /// Address and port. Anything but loopback needs `behind_tls_proxy = true`.
+    /// Address and port. Anything but loopback needs `tls`, or `behind_tls_proxy = true`.
     pub(crate) listen: String,
     /// Host names clients may use besides the loopback ones.
     pub(crate) allowed_hosts: Vec<String>,
@@ -57,6 +63,42 @@ pub(crate) struct ServerSection {
     pub(crate) allowed_origins: Vec<String>,
     /// A proxy in front of us speaks TLS. Tokens would travel in clear text otherwise.
     pub(crate) behind_tls_proxy: bool,
+    /// Our URL as clients see it, without a path, for example `https://mcp.example.com`. Tokens of authorization
+    /// servers must be for it. Empty: the `Host` of each request, and only our own tokens.
+    pub(crate) public_url: String,
+    /// TLS on this listener. Without a certificate it serves clear text.
+    pub(crate) tls: TlsSection,
+}
+
+/// TLS on the listener. Files are PEM; changed ones are taken up while running.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsSection {
+    /// The server's certificate, and what leads to its CA. Empty: no TLS.
+    pub(crate) cert_file: String,
+    /// Its private key; nobody else may read it.
+    pub(crate) key_file: String,
+    /// CAs whose certificates clients may show instead of a token. Empty: no client certificates.
+    pub(crate) client_ca_file: String,
+    /// Whether a client must show a certificate, token or not.
+    pub(crate) client_required: bool,
+    /// Whose certificates they are: a name in the certificate, and the principal who holds it.
+    pub(crate) clients: Vec<CertificateMapping>,
+}
+
+impl TlsSection {
+    /// Whether TLS is spoken.
+    pub(crate) fn is_on(&self) -> bool {
+        !self.cert_file.is_empty()
+    }
+}
+
+/// Who may come in besides holders of our own tokens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AuthSection {
+    /// Access tokens of authorization servers (OAuth 2.1).
+    pub(crate) oauth: OAuthSettings,
 }
 
 impl Default for ServerSection {
@@ -66,6 +108,8 @@ impl Default for ServerSection {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             behind_tls_proxy: false,
+            public_url: String::new(),
+            tls: TlsSection::default(),
         }
     }
 }
@@ -74,6 +118,11 @@ impl ServerSection {
     /// The address to bind; checked at load.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listen.parse().ok()
+    }
+
+    /// Our URL as clients see it, when it is set.
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        (!self.public_url.is_empty()).then(|| self.public_url.trim_end_matches('/'))
     }
 }
 

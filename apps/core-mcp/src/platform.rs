@@ -7,12 +7,16 @@
 use std::{path::PathBuf, sync::Arc};
 
 use audit::{AuditLog, AuditOptions};
-use identity::{ADMIN_ROLE, IdentityError, IdentityStore, TokenOptions};
+use identity::{ADMIN_ROLE, Authenticator, IdentityError, IdentityStore, OAuth, TokenOptions};
 use kernel::{ErrorKind, Principal, PrincipalKind, Secret, ToolError};
-use pipeline::{Door, Gate, GateParts, Registry, seams::AuditEntry};
+use pipeline::{
+    Door, Gate, GateParts, Registry, Verified,
+    seams::{AuditEntry, Credentials},
+};
 use policy::{Manifest, PolicyEngine, PolicyErrors};
 use serde_json::{Value, json};
-use store::{DataDir, State, StateOptions};
+use store::{Clock, DataDir, State, StateOptions};
+use vault::Vault;
 
 use crate::{
     app::App,
@@ -46,6 +50,10 @@ pub(crate) struct Platform {
     pub(crate) policy: Arc<PolicyEngine>,
     /// Users and tokens.
     pub(crate) identity: Arc<IdentityStore>,
+    /// Every way to prove who calls.
+    pub(crate) authenticator: Arc<Authenticator>,
+    /// Secrets at rest.
+    pub(crate) vault: Arc<Vault>,
     /// Contexts, approvals and artifacts.
     pub(crate) state: State,
     journal: Arc<AuditLog>,
@@ -58,6 +66,10 @@ impl Platform {
         let config = app.load_config(sources)?;
         let data = open_data(&app.existing_data_root()?)?;
         let identity = Arc::new(IdentityStore::open(&data).map_err(no_identity)?);
+        let vault = Arc::new(Vault::open(&data).map_err(ToolError::from)?);
+        let oauth = oauth(&config.settings, &vault)?;
+        let clients = &config.settings.server.tls.clients;
+        let authenticator = Arc::new(Authenticator::new(identity.clone(), oauth, clients));
         let options =
             AuditOptions { durability: config.settings.audit.durability, ..AuditOptions::default() };
         let journal = Arc::new(AuditLog::open(&data, options).map_err(no_journal)?);
@@ -65,11 +77,11 @@ impl Platform {
             Failure::local("the state cannot be opened", error).hint("run `core-mcp doctor`")
         })?;
         let files: Vec<PathBuf> = sources.files().map(Into::into).collect();
-        let registry = mount(&wanted, &config.settings, &data, &files).await;
+        let registry = mount(&wanted, &config.settings, (&data, &vault), &files).await;
         let (policy, _) =
             PolicyEngine::open(data.policies(), manifest(&registry, &identity)?).map_err(refused_policies)?;
         let gate = Gate::new(GateParts {
-            identity: identity.clone(),
+            identity: authenticator.clone(),
             policy: policy.clone(),
             journal: journal.clone(),
             contexts: state.contexts.clone(),
@@ -78,7 +90,7 @@ impl Platform {
             registry,
             tuning: config.settings.tuning.clone(),
         });
-        Ok(Self { gate, data, config, policy, identity, state, journal })
+        Ok(Self { gate, data, config, policy, identity, authenticator, vault, state, journal })
     }
 
     /// The configuration it was started with.
@@ -86,11 +98,22 @@ impl Platform {
         &self.config.settings
     }
 
+    /// Judges tokens by changed settings.
+    pub(crate) fn oauth(&self, settings: &Settings) -> Result<OAuth, Failure> {
+        oauth(settings, &self.vault)
+    }
+
     /// Ends everything in order: servers first, then the last audit records reach the disk.
     pub(crate) async fn close(self) -> Result<(), Failure> {
         let Self { gate, journal, state, .. } = self;
         drop((gate, state));
         close_journal(journal).await
+    }
+
+    /// Proves who holds a token of ours, or one of a configured authorization server.
+    pub(crate) async fn admit(&self, token: &Secret<String>, door: Door) -> Result<Verified, Failure> {
+        let shown = Credentials { token: Some(token), ..Credentials::default() };
+        Ok(self.gate.admit(&shown, door).await.map_err(|refused| refused.error)?)
     }
 
     /// A fresh token for the first administrator, who is made when missing. Somebody whom the operator
@@ -130,6 +153,13 @@ impl Platform {
 /// Opens a data directory that exists, and refuses one that is not ours alone.
 pub(crate) fn open_data(root: &std::path::Path) -> Result<DataDir, Failure> {
     DataDir::open(root).map_err(|error| Failure::local("the data directory cannot be used", error))
+}
+
+/// Judges tokens of the configured authorization servers.
+pub(crate) fn oauth(settings: &Settings, vault: &Vault) -> Result<OAuth, Failure> {
+    let look_up = |reference: &str| vault.resolve(reference).map_err(|error| error.to_string());
+    OAuth::new(&settings.auth.oauth, settings.server.public_url(), &look_up, Clock::system())
+        .map_err(|reason| Failure::usage(format!("[auth.oauth] cannot be used: {reason}")))
 }
 
 /// What policies may name: every server of the catalogue and every role.

@@ -207,7 +207,9 @@ fn result_of(status: StatusCode, message: Option<Value>) -> Result<Value, Failur
     if let Ok(failure) = serde_json::from_value(detail.clone()) {
         return Err(failure);
     }
-    let text = message["error"]["message"].as_str().unwrap_or("the server gave no reason");
+    // Refusals before the protocol have the form of OAuth errors.
+    let text = message["error"]["message"].as_str().or(message["error_description"].as_str());
+    let text = text.unwrap_or("the server gave no reason");
     let kind = match (status, message["error"]["code"].as_i64()) {
         (StatusCode::UNAUTHORIZED, _) => return Err(refused_token(text)),
         (StatusCode::FORBIDDEN, _) => ErrorKind::PermissionDenied,
@@ -275,6 +277,17 @@ mod tests {
             200,
             json!({"error": {"code": 1, "data": {"core-mcp/error": {"code": "circuit_open", "message": "x"}}}}),
             6,
+        );
+    }
+
+    #[test]
+    fn a_refusal_before_the_protocol_says_why() {
+        let body = json!({"error": "slow_down", "error_description": "too many refused requests"});
+        let failure = result_of(StatusCode::TOO_MANY_REQUESTS, Some(body)).unwrap_err();
+        assert_eq!(
+            (failure.exit_code(), failure.message.contains("too many refused")),
+            (5, true),
+            "{failure:?}"
         );
     }
 

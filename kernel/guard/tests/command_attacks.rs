@@ -494,13 +494,32 @@ fn what_would_be_written_is_seen_in_every_spelling() {
         "tar xf a.tar -C .git",
         "git diff --output=.git/hooks/pre-commit",
         "git diff --output .git/hooks/pre-commit",
+        "tar cf .git/x.tar a.txt",
+        "tar -c -f .git/x.tar a.txt",
+        "tar cvf x.tar a.txt --index-file=.git/hooks/pre-commit",
+        "tar cf x.tar -g .git/hooks/pre-commit a.txt",
+        "tar cf x.tar --listed-incremental=.git/hooks/pre-commit a.txt",
+        "tar xf x.tar --one-top-level=.git/hooks",
+        "tar --volno-file=.git/hooks/pre-commit -cf x.tar a.txt",
+        "python3 -m json.tool a.txt .git/config",
+        "python3 -m json.tool --compact a.txt .git/config",
+        "python3 -m venv .git/venv",
         "sqlite3 .git/x.db 'SELECT 1'",
         "sqlite3 db '.backup .git/config'",
         "sqlite3 db \"VACUUM INTO '.git/config'\"",
     ];
     refused(&rows.map(|text| (text, "CRITICAL_PATH/ARG_REFUSED")));
-    let rows = ["zstd --output-dir-flat=.git/hooks a.zst", "unzip x.zip -d .git", "tree -o .git/config"];
+    let rows = [
+        "zstd --output-dir-flat=.git/hooks a.zst",
+        "unzip x.zip -d .git",
+        "tree -o .git/config",
+        "zip .git/x.zip a.txt",
+        "zip -r9 .git/x.zip a.txt",
+        "zip -b .git x.zip a.txt",
+    ];
     refused(&rows.map(|text| (text, "CRITICAL_PATH/PROGRAM_NOT_FOUND")));
+    let rows = ["zip -tt 2020-01-01 .git/x.zip a.txt", "zip -lf .git/hooks/pre-commit x.zip a.txt"];
+    refused(&rows.map(|text| (text, ARG_OR_ABSENT)));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct ToolError {
     pub retry_after: Option<Duration>,
     /// True when the backend certainly never saw the request, so that a retry is safe.
     pub before_send: bool,
+    /// A scope with which the same caller would be allowed, when `kind` is [`ErrorKind::PermissionDenied`].
+    pub scope: Option<Box<str>>,
     /// What must be approved, when `kind` is [`ErrorKind::NeedsApproval`].
     pub approval: Option<Box<ApprovalTicket>>,
     /// The protocol's own error, when a relayed server answered with one: doors pass it on as it is.
@@ -156,6 +158,7 @@ impl ToolError {
             hints: Vec::new(),
             retry_after: None,
             before_send: false,
+            scope: None,
             approval: None,
             fault: None,
             result: None,
@@ -226,6 +229,15 @@ impl ToolError {
         self
     }
 
+    /// Names the scope that would help, for the machine and as a hint.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<Box<str>>) -> Self {
+        let scope = scope.into();
+        self.hints.push(format!("ask the authorization server for the scope `{scope}`"));
+        self.scope = Some(scope);
+        self
+    }
+
     /// Attaches the cause, for the log only.
     #[must_use]
     pub fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
@@ -244,6 +256,7 @@ impl ToolError {
             hints: self.hints.clone(),
             retry_after: self.retry_after,
             before_send: self.before_send,
+            scope: self.scope.clone(),
             approval: self.approval.clone(),
             fault: self.fault.clone(),
             result: self.result.clone(),

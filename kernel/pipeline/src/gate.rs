@@ -13,8 +13,8 @@ use crate::{
     redact::mask_arguments,
     registry::Mount,
     seams::{
-        Action, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Decision, Identity,
-        Journal, Obligations, Phase, Policy, PolicyQuestion,
+        Action, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts, Credentials, Decision,
+        Identity, Issuers, Journal, NotAdmitted, Obligations, Phase, Policy, PolicyQuestion,
     },
     stages::outlived,
 };
@@ -97,11 +97,26 @@ impl Gate {
 
     /// Proves who holds `token`. A refusal is recorded.
     pub fn authenticate(&self, token: &Secret<String>, door: Door) -> Result<Verified, ToolError> {
-        self.parts.identity.authenticate(token).map(Verified).inspect_err(|error| {
+        let shown = Credentials { token: Some(token), ..Credentials::default() };
+        self.admit_now(&shown, door).map_err(|refused| refused.error)
+    }
+
+    /// Proves who shows these credentials, after waiting for what judging them needs. A refusal is recorded.
+    pub async fn admit(&self, shown: &Credentials<'_>, door: Door) -> Result<Verified, NotAdmitted> {
+        if let Some(missing) = self.parts.identity.prepare(shown) {
+            missing.await;
+        }
+        self.admit_now(shown, door)
+    }
+
+    /// The same without waiting.
+    pub fn admit_now(&self, shown: &Credentials<'_>, door: Door) -> Result<Verified, NotAdmitted> {
+        self.parts.identity.admit(shown).map(Verified).inspect_err(|NotAdmitted { error, .. }| {
             self.metrics.refused("authenticate", error.kind);
             let mut entry = AuditEntry::event("auth.refused", Value::Null);
             entry.door = door.as_str().into();
             entry.code = Some(error.kind.code().into());
+            entry.message = Some(error.message.clone());
             if let Err(error) = self.parts.journal.append(entry) {
                 tracing::error!(%error, "a refused login could not be recorded");
             }
@@ -112,6 +127,11 @@ impl Gate {
     /// asked on the road.
     pub fn confirm(&self, caller: &Verified) -> Result<(), ToolError> {
         if self.parts.identity.still_valid(&caller.0) { Ok(()) } else { Err(outlived()) }
+    }
+
+    /// Who issues tokens for us besides ourselves.
+    pub fn issuers(&self) -> Arc<Issuers> {
+        self.parts.identity.issuers()
     }
 
     /// Sends one call down the road.

@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 pub(crate) const MASK: &str = "[masked]";
 /// Longest string kept in a record.
 const STRING_MAX: usize = 512;
+/// How much of a long string is looked at: the longest secrets (signed tokens) fit in the rest.
+const HEAD_BYTES: usize = 8 * 1024;
 /// Most values kept in a record, over all levels.
 const VALUES_MAX: usize = 128;
 /// Most items kept of one array: a long list must not crowd out what stands after it.
@@ -79,8 +81,8 @@ static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
     .expect("the assignments are a valid expression")
 });
 
-/// Masks what [`mask_secrets`] finds, and values that are assigned to telling names. For records, questions
-/// and logs only: there a false hit costs a word, in a result it would damage a user's text.
+/// Masks what [`mask_secrets`] finds, and values that are assigned to telling names. For records and logs only:
+/// there a false hit costs a word, in a result it would damage a user's text.
 pub(crate) fn mask_for_record(text: &str) -> (Cow<'_, str>, usize) {
     let (known, mut masked) = mask_secrets(text);
     if !ASSIGNED.is_match(&known) {
@@ -116,62 +118,75 @@ pub(crate) fn names_a_secret(key: &str) -> bool {
     plain == "token" || plain == "pat" || WORDS.iter().any(|word| plain.contains(word))
 }
 
+/// A way to mask a text.
+type Mask = for<'t> fn(&'t str) -> (Cow<'t, str>, usize);
+
 /// A copy fit for a record: secrets masked, long strings cut, at most 128 values and 8 levels.
 pub fn mask_arguments(value: &Value) -> Value {
-    let mut left = VALUES_MAX;
-    masked(value, &mut left, 0)
+    masked(value, &mut { VALUES_MAX }, 0, mask_for_record)
 }
 
-fn masked(value: &Value, left: &mut usize, depth: usize) -> Value {
+fn masked(value: &Value, left: &mut usize, depth: usize, mask: Mask) -> Value {
     if *left == 0 || depth > DEPTH_MAX {
         return Value::from("[cut]");
     }
     *left -= 1;
     match value {
-        Value::String(text) => Value::from(short(&mask_for_record(text).0)),
+        Value::String(text) => Value::from(kept(text, mask)),
         Value::Array(items) => {
-            let mut kept = Vec::new();
+            let mut copy = Vec::new();
             for item in items {
-                if *left == 0 || kept.len() == ITEMS_MAX {
-                    kept.push(Value::from(format!("[{} more]", items.len() - kept.len())));
+                if *left == 0 || copy.len() == ITEMS_MAX {
+                    copy.push(Value::from(format!("[{} more]", items.len() - copy.len())));
                     break;
                 }
-                kept.push(masked(item, left, depth + 1));
+                copy.push(masked(item, left, depth + 1, mask));
             }
-            Value::Array(kept)
+            Value::Array(copy)
         }
         Value::Object(map) => {
-            let mut kept = Map::new();
+            let mut copy = Map::new();
             for (key, item) in map {
                 if *left == 0 {
-                    kept.insert("[cut]".into(), Value::from(map.len() - kept.len()));
+                    copy.insert("[cut]".into(), Value::from(map.len() - copy.len()));
                     break;
                 }
                 let item = if names_a_secret(key) && !item.is_null() && !item.is_boolean() {
                     *left -= 1;
                     Value::from(MASK)
                 } else {
-                    masked(item, left, depth + 1)
+                    masked(item, left, depth + 1, mask)
                 };
-                kept.insert(short(&mask_for_record(key).0).into_owned(), item);
+                copy.insert(kept(key, mask), item);
             }
-            Value::Object(kept)
+            Value::Object(copy)
         }
         scalar => scalar.clone(),
     }
 }
 
-fn short(text: &str) -> Cow<'_, str> {
-    if text.len() <= STRING_MAX {
-        return Cow::Borrowed(text);
+/// What is kept of a string: masked, then cut, so that half a secret never shows. Of a long text only the
+/// beginning is looked at, because no more of it is kept.
+fn kept(text: &str, mask: Mask) -> String {
+    let head = beginning(text, HEAD_BYTES);
+    let masked = mask(head).0;
+    if head.len() == text.len() && masked.len() <= STRING_MAX {
+        return masked.into_owned();
     }
-    let cut = (0..=STRING_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    Cow::Owned(format!("{}… [{} bytes]", &text[..cut], text.len()))
+    format!("{}… [{} bytes]", beginning(&masked, STRING_MAX), text.len())
+}
+
+/// At most `bytes` of the text, whole characters.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let cut = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..cut]
 }
 
 /// What a human reads before saying yes: one argument per line, masked, without control characters.
+///
+/// Only what certainly is a secret is masked: behind a guess a caller could hide what it wants to do.
 pub(crate) fn describe_arguments(args: &Value) -> String {
-    let args = mask_arguments(args);
+    let args = masked(args, &mut { VALUES_MAX }, 0, mask_secrets);
     let Some(map) = args.as_object().filter(|map| !map.is_empty()) else { return "without arguments".into() };
     let lines = map.iter().map(|(key, value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -272,8 +287,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_text_the_beginning_is_kept_and_half_a_secret_never_shows() {
+        let text = format!("{} {} {}", "é".repeat(250), token("ghp_", 36), "z".repeat(1 << 20));
+        let cut = kept(&text, mask_for_record);
+        assert!(cut.len() < 600 && cut.ends_with(&format!("… [{} bytes]", text.len())), "{cut}");
+        assert!(cut.contains(MASK) && !cut.contains("ghp_"), "{cut}");
+        assert_eq!(kept("short", mask_for_record), "short");
+    }
+
+    #[test]
     fn a_question_shows_hidden_characters() {
         let question = describe_arguments(&json!({"path": "a\u{202e}b\nforged: yes"}));
         assert_eq!(question, "path: a\\u{202e}b\\u{a}forged: yes");
+        let sly = json!({"command": "deploy --token x/../../evil"});
+        assert_eq!(
+            describe_arguments(&sly),
+            "command: deploy --token x/../../evil",
+            "nothing hides from a human"
+        );
     }
 }

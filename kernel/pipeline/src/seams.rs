@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use kernel::{ApprovalTicket, BoxFuture, Effect, Principal, Resource, Secret, ToolError};
+use kernel::{ApprovalTicket, BoxFuture, Effect, ErrorKind, Principal, Resource, Secret, ToolError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -20,8 +20,79 @@ pub trait Identity: Send + Sync + 'static {
     /// another process within 100 ms.
     fn authenticate(&self, token: &Secret<String>) -> Result<Arc<Principal>, ToolError>;
 
+    /// The same for everything a caller can show at a door.
+    fn admit(&self, shown: &Credentials<'_>) -> Result<Arc<Principal>, NotAdmitted> {
+        match shown.token {
+            Some(token) => Ok(self.authenticate(token)?),
+            None => Err(ToolError::new(ErrorKind::AuthenticationFailed, "no token was shown").into()),
+        }
+    }
+
+    /// Brings in what judging these credentials needs and is not here yet: keys of an issuer, an answer of
+    /// it. `None`: nothing is missing. Doors that can wait do so before they ask [`Identity::admit`].
+    fn prepare<'a>(&'a self, _shown: &'a Credentials<'a>) -> Option<BoxFuture<'a, ()>> {
+        None
+    }
+
     /// Whether a principal authenticated earlier (a long session) is still good.
     fn still_valid(&self, principal: &Principal) -> bool;
+
+    /// Who the caller would be with one more scope each, for scopes that their token lacks.
+    fn with_more_scope(&self, _principal: &Principal) -> Vec<(String, Principal)> {
+        Vec::new()
+    }
+
+    /// Who issues tokens for us besides ourselves, for the protected-resource document.
+    fn issuers(&self) -> Arc<Issuers> {
+        Arc::default()
+    }
+}
+
+/// What a caller shows at a door.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Credentials<'a> {
+    /// A bearer token.
+    pub token: Option<&'a Secret<String>>,
+    /// The URL that was asked for, as tokens name their audience; never taken from the request's own words
+    /// about its host. `None` at doors that have no URL.
+    pub resource: Option<&'a str>,
+    /// The certificate the connection was opened with, after TLS verified it.
+    pub certificate: Option<&'a ClientCertificate>,
+}
+
+/// A client certificate whose chain and possession of the key TLS has verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// SHA-256 of its DER form.
+    pub sha256: [u8; 32],
+    /// Alternative names: `dns:…` and `uri:…`; and `cn:…` when the subject has exactly one common name.
+    pub names: Vec<String>,
+}
+
+/// Why somebody was not let in.
+#[derive(Debug)]
+pub struct NotAdmitted {
+    /// `AuthenticationFailed`, or `PermissionDenied` when the token is good and gives nothing here.
+    pub error: ToolError,
+    /// Scopes that would help, for the `WWW-Authenticate` header.
+    pub scopes: Vec<String>,
+}
+
+impl From<ToolError> for NotAdmitted {
+    fn from(error: ToolError) -> Self {
+        Self { error, scopes: Vec::new() }
+    }
+}
+
+/// Who issues tokens for us.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Issuers {
+    /// Issuer URLs, as RFC 9728 lists authorization servers.
+    pub authorization_servers: Vec<String>,
+    /// Scopes that mean something here.
+    pub scopes: Vec<String>,
+    /// Scopes a client should ask for first.
+    pub first_scopes: Vec<String>,
 }
 
 /// The three actions of `mcp.{server}:{action}`.

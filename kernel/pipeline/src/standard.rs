@@ -71,7 +71,7 @@ impl Pipeline {
             .then(Audit::new(parts().journal)) // outside the checks: denials, panics and hang-ups are recorded too
             .then(Authenticate::new(parts().identity)) // who? a session may outlive its token
             .then(Decode::new(parts().registry)) // what? typed arguments, and the resources they name
-            .then(Authorize::new(parts().policy)) // may they? issues the permit
+            .then(Authorize::new(parts().policy, parts().identity)) // may they? issues the permit
             .then(Contexts::new(parts().contexts)) // a permitted call may still be outside its context
             .then(Approve::new(parts().approvals)) // asked only about calls that could run
             .then(RateLimit::new(knobs())) // a denied call costs its caller nothing

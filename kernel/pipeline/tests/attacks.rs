@@ -25,7 +25,7 @@ fn secret() -> String {
 
 /// Everything that was recorded so far, as one text.
 fn recorded(rig: &Rig) -> String {
-    serde_json::to_string(&rig.journal.entries()).unwrap()
+    serde_json::to_string(&rig.journal.entries()).expect("records are JSON")
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        self.0.lock().expect("nobody panicked while writing").write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

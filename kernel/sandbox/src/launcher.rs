@@ -4,13 +4,14 @@ use std::{
     borrow::Cow,
     ffi::{OsStr, OsString},
     fs::File,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Enforcement, SandboxPolicy, confine::confine, keeper::Keeper};
+use crate::{Enforcement, SandboxPolicy, confine::confine, inherited, keeper::Keeper};
 
 const RUN: &str = "__sandbox";
 const PROBE: &str = "__sandbox_probe";
@@ -106,7 +107,7 @@ pub struct StreamFiles {
     pub stderr: Option<OutputFile>,
 }
 
-/// A file that an output stream goes to. It is created when it does not exist.
+/// A file that an output stream goes to. It is created when it does not exist; a link is not followed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputFile {
     /// Its path.
@@ -118,7 +119,8 @@ pub struct OutputFile {
 impl OutputFile {
     fn open(&self) -> Result<File, String> {
         let mut options = File::options();
-        options.create(true).append(self.append);
+        // Links were resolved when the path was judged; one that stands here now was put here since.
+        options.create(true).append(self.append).custom_flags(libc::O_NOFOLLOW);
         if !self.append {
             options.write(true).truncate(true);
         }
@@ -156,6 +158,7 @@ fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, String> {
     let order = args.next().and_then(|text| text.into_string().ok()).unwrap_or_default();
     let order: Order<'_> = serde_json::from_str(&order).map_err(|_| "the order cannot be read".to_owned())?;
     let program = args.next().ok_or("no program was named")?;
+    inherited::close().map_err(|error| format!("inherited files cannot be closed: {error}"))?;
     let keeper = Keeper::of(order.parent)?;
     confine(&order.policy).map_err(|error| error.to_string())?;
     let mut command = Command::new(program);

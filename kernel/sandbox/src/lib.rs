@@ -13,6 +13,7 @@ mod capabilities;
 mod confine;
 mod filesystem;
 mod group;
+mod inherited;
 mod keeper;
 mod launcher;
 mod limits;

@@ -294,6 +294,35 @@ fn nothing_leaks_from_the_environment_or_from_other_processes() {
 }
 
 #[test]
+fn files_that_were_open_before_are_closed() {
+    let place = Place::new();
+    let args = ["-c".to_owned(), "cat <&9; echo x >&8; ls /proc/self/fd".to_owned()];
+    let (policy, files) = (place.policy(), StreamFiles::default());
+    let launch = Launch {
+        policy: &policy,
+        program: Path::new("/bin/sh"),
+        args: &args,
+        cwd: &place.root,
+        env: &[],
+        files,
+    };
+    let launched = launcher().command(&launch);
+    let leak = "exec 9<\"$0/secret\" 8>>\"$0/secret\"; exec \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", leak])
+        .arg(&place.outside)
+        .arg(launched.get_program())
+        .args(launched.get_args())
+        .current_dir(&place.root)
+        .output()
+        .unwrap();
+    // The fourth is the listing itself.
+    assert!(text(&output).starts_with("0\n1\n2\n3\n"), "{}", text(&output));
+    assert!(!text(&output).contains("the secret"), "{}", text(&output));
+    assert_eq!(fs::read_to_string(place.outside.join("secret")).unwrap(), "the secret");
+}
+
+#[test]
 fn root_keeps_no_power_but_over_its_files() {
     let output = Place::new().sh("grep -E '^(CapEff|CapPrm|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status");
     let said = text(&output);
@@ -453,9 +482,13 @@ fn streams_go_to_files_that_the_confined_program_may_open() {
     );
     assert_eq!(fs::read_to_string(place.root.join("log")).unwrap(), "insidetwo\nthree\ninsidethree\n");
     std::os::unix::fs::symlink(place.outside.join("new"), place.root.join("way-out")).unwrap();
-    let output = run(StreamFiles { stdout: to("way-out", false), ..StreamFiles::default() });
-    assert_eq!(output.status.code(), Some(126));
+    std::os::unix::fs::symlink(place.root.join("file"), place.root.join("way-in")).unwrap();
+    for link in ["way-out", "way-in"] {
+        let output = run(StreamFiles { stdout: to(link, false), ..StreamFiles::default() });
+        assert_eq!(output.status.code(), Some(126), "{link}");
+    }
     assert!(!place.outside.join("new").exists());
+    assert_eq!(fs::read_to_string(place.root.join("file")).unwrap(), "inside");
 }
 
 fn eventually(mut holds: impl FnMut() -> bool) {

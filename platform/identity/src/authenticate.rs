@@ -81,11 +81,29 @@ fn refused() -> ToolError {
 }
 
 impl IdentityStore {
+    /// An enabled principal by name, without a token: somebody else has proven who it is.
+    pub(crate) fn by_name(&self, name: &str) -> Result<Principal, ToolError> {
+        self.stay_fresh()?;
+        let unknown =
+            || ToolError::new(ErrorKind::AuthenticationFailed, "the certificate belongs to nobody here");
+        self.snapshot().principals.get(name).cloned().ok_or_else(unknown)
+    }
+
     fn live(&self, token: &str) -> Option<Arc<Live>> {
         if !looks_like_a_token(token) {
             return None;
         }
-        let live = self.snapshot().by_hash.get(&self.key.hash(token)).cloned()?;
+        let (keys, snapshot) = (self.keys(), self.snapshot());
+        let hash = keys.current.hash(token);
+        let live = match snapshot.by_hash.get(&hash) {
+            Some(live) => Arc::clone(live),
+            None => {
+                let previous = keys.previous(self.clock.now_seconds())?;
+                let live = Arc::clone(snapshot.by_hash.get(&previous.hash(token))?);
+                self.usage.keep_under(live.principal.token_id.as_deref().unwrap_or_default(), hash);
+                live
+            }
+        };
         (self.clock.now_seconds() < live.expires_at).then_some(live)
     }
 
@@ -102,17 +120,17 @@ impl IdentityStore {
         // Whoever holds the lock is asking right now; the others go on with what they have.
         let Some(mut reader) = self.reader.try_lock() else { return Ok(()) };
         self.refresh(&mut reader).map_err(|error| {
-            tracing::error!(%error, "identity.db cannot be read, so nobody gets in");
-            IdentityError::Database(error).into()
+            tracing::error!(%error, "identity.db or its key cannot be read, so nobody gets in");
+            error.into()
         })
     }
 
     /// Shows this process its own change at once.
     pub(crate) fn refresh_now(&self) -> Result<(), IdentityError> {
-        Ok(self.refresh(&mut self.reader.lock())?)
+        self.refresh(&mut self.reader.lock())
     }
 
-    fn refresh(&self, reader: &mut Connection) -> rusqlite::Result<()> {
+    fn refresh(&self, reader: &mut Connection) -> Result<(), IdentityError> {
         // Taken before asking: what is committed meanwhile is noticed by the next look.
         let asked = self.freshness.now();
         let version = data_version(reader)?;
@@ -121,6 +139,7 @@ impl IdentityStore {
             let before = self.snapshot();
             if generation(reader)? != before.generation {
                 let snapshot = Snapshot::read(reader, &before)?;
+                self.reopen_keys()?;
                 *self.snapshot.write() = Arc::new(snapshot);
             }
             *known = version;

@@ -1,15 +1,22 @@
 //! The file, its connections and its memory.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use store::{Clock, DataDir, sqlite};
 
 use crate::{
-    IdentityError, authenticate::Freshness, key::TokenKey, schema::MIGRATIONS, snapshot::Snapshot,
+    IdentityError, authenticate::Freshness, key::TokenKeys, schema::MIGRATIONS, snapshot::Snapshot,
     usage::UsageWriter,
 };
+
+/// Longest time two keys are good side by side: no token lives much longer without being used.
+const KEY_OVERLAP_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
 
 /// Who is who: `identity.db` and `keys/token.key` in the data directory.
 ///
@@ -17,7 +24,8 @@ use crate::{
 /// Everything but authentication waits for the disk: call it from a blocking thread.
 pub struct IdentityStore {
     pub(crate) clock: Clock,
-    pub(crate) key: TokenKey,
+    pub(crate) keys: RwLock<Arc<TokenKeys>>,
+    key_path: PathBuf,
     /// For changes.
     pub(crate) writer: Arc<Mutex<Connection>>,
     /// For noticing changes, of others and through `writer`.
@@ -38,9 +46,10 @@ impl IdentityStore {
 
     /// The same with a clock of the caller's choice.
     pub fn open_at(data: &DataDir, clock: Clock) -> Result<Self, IdentityError> {
-        let key = TokenKey::open(&data.keys().join("token.key"))?;
+        let key_path = data.keys().join("token.key");
+        let keys = TokenKeys::open(&key_path)?;
         let mut writer = sqlite::open(&data.identity_db(), MIGRATIONS)?;
-        claim(&mut writer, &key)?;
+        claim(&mut writer, &keys)?;
         let mut reader = sqlite::open(&data.identity_db(), MIGRATIONS)?;
         let freshness = Freshness::new(Instant::now(), crate::authenticate::data_version(&reader)?);
         let snapshot = Snapshot::read(&mut reader, &Snapshot::default())?;
@@ -48,7 +57,8 @@ impl IdentityStore {
         let usage = UsageWriter::start(Arc::clone(&writer)).map_err(IdentityError::Thread)?;
         Ok(Self {
             clock,
-            key,
+            keys: RwLock::new(Arc::new(keys)),
+            key_path,
             writer,
             reader: Mutex::new(reader),
             snapshot: RwLock::new(Arc::new(snapshot)),
@@ -74,6 +84,35 @@ impl IdentityStore {
         Ok(result)
     }
 
+    /// Replaces the key tokens are kept under. Tokens made before work on for `overlap`, and those that are used
+    /// meanwhile for good: they are kept under the new key from then on.
+    pub fn replace_key(&self, overlap: Duration) -> Result<(), IdentityError> {
+        if overlap > KEY_OVERLAP_MAX {
+            let rule = "two keys are good side by side for 400 days at most".to_owned();
+            return Err(IdentityError::Invalid { field: "overlap", rule });
+        }
+        let overlap = i64::try_from(overlap.as_secs()).expect("400 days fit");
+        self.change(|work, now| {
+            // Read again under the lock: another process may have replaced it a moment ago.
+            let fresh = TokenKeys::reopen(&self.key_path)?.replaced(now + overlap);
+            fresh.write(&self.key_path)?;
+            let print = fresh.current.fingerprint();
+            work.execute("UPDATE facts SET value = ?1 WHERE name = 'token_key'", [print])?;
+            Ok(())
+        })
+    }
+
+    /// Takes up keys that another process, or this one, has replaced.
+    pub(crate) fn reopen_keys(&self) -> Result<(), IdentityError> {
+        let keys = TokenKeys::reopen(&self.key_path)?;
+        *self.keys.write() = Arc::new(keys);
+        Ok(())
+    }
+
+    pub(crate) fn keys(&self) -> Arc<TokenKeys> {
+        Arc::clone(&self.keys.read())
+    }
+
     /// Looks something up.
     pub(crate) fn look<T>(
         &self,
@@ -84,11 +123,18 @@ impl IdentityStore {
 }
 
 /// Binds the database to its key, the first time; later, refuses another key.
-fn claim(connection: &mut Connection, key: &TokenKey) -> Result<(), IdentityError> {
+fn claim(connection: &mut Connection, keys: &TokenKeys) -> Result<(), IdentityError> {
     let work = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    work.execute("INSERT OR IGNORE INTO facts VALUES ('token_key', ?1)", [key.fingerprint()])?;
+    work.execute("INSERT OR IGNORE INTO facts VALUES ('token_key', ?1)", [keys.current.fingerprint()])?;
     let known: Vec<u8> =
         work.query_row("SELECT value FROM facts WHERE name = 'token_key'", [], |row| row.get(0))?;
+    if known != keys.current.fingerprint() {
+        if !keys.replaces(&known) {
+            return Err(IdentityError::ForeignKey);
+        }
+        // A replacement ended half way, after the file and before the database.
+        work.execute("UPDATE facts SET value = ?1 WHERE name = 'token_key'", [keys.current.fingerprint()])?;
+    }
     work.commit()?;
-    if known == key.fingerprint() { Ok(()) } else { Err(IdentityError::ForeignKey) }
+    Ok(())
 }

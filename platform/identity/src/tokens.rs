@@ -158,7 +158,7 @@ impl IdentityStore {
         };
         db.execute(
             "INSERT INTO token (id, principal, hash, label, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            (&id, principal, self.key.hash(secret.expose()), label, now, expires_at),
+            (&id, principal, self.keys().current.hash(secret.expose()), label, now, expires_at),
         )?;
         Ok(NewToken { secret, info: find(db, &id, now)? })
     }

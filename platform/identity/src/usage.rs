@@ -13,17 +13,21 @@ use std::{
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
+use crate::key::TokenHash;
+
 /// Uses waiting to be written. More are dropped: the next minute brings another.
 const WAITING_MAX: usize = 1024;
 
-struct Use {
-    token: String,
-    at: i64,
+enum Note {
+    /// It was used at this time.
+    Used(String, i64),
+    /// It was found under the key before: from now on it is kept under the one in force.
+    Rehashed(String, TokenHash),
 }
 
 /// Writes uses from its own thread, which ends when this is dropped, after writing what waits.
 pub(crate) struct UsageWriter {
-    sender: Option<SyncSender<Use>>,
+    sender: Option<SyncSender<Note>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -44,9 +48,18 @@ impl UsageWriter {
         }
         let won = used_minute.compare_exchange(before, minute, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if let (true, Some(sender)) = (won, &self.sender)
-            && sender.try_send(Use { token: token.to_owned(), at: now }).is_err()
+            && sender.try_send(Note::Used(token.to_owned(), now)).is_err()
         {
             tracing::debug!(token, "the record of token uses is behind; one use is not recorded");
+        }
+    }
+
+    /// Keeps a token under another key from now on. Never waits; what is dropped comes again with the next use.
+    pub(crate) fn keep_under(&self, token: &str, hash: TokenHash) {
+        if let Some(sender) = &self.sender
+            && sender.try_send(Note::Rehashed(token.to_owned(), hash)).is_err()
+        {
+            tracing::debug!(token, "the record of token uses is behind; a token keeps its old key for now");
         }
     }
 }
@@ -60,28 +73,43 @@ impl Drop for UsageWriter {
     }
 }
 
-fn write_all(connection: &Mutex<Connection>, uses: &Receiver<Use>) {
-    while let Ok(first) = uses.recv() {
-        let batch: HashMap<String, i64> = std::iter::once(first)
-            .chain(uses.try_iter().take(WAITING_MAX))
-            .map(|it| (it.token, it.at))
-            .collect();
-        if let Err(error) = write(&mut connection.lock(), &batch) {
+fn write_all(connection: &Mutex<Connection>, notes: &Receiver<Note>) {
+    while let Ok(first) = notes.recv() {
+        let (mut used, mut rehashed) = (HashMap::new(), HashMap::new());
+        for note in std::iter::once(first).chain(notes.try_iter().take(WAITING_MAX)) {
+            match note {
+                Note::Used(token, at) => drop(used.insert(token, at)),
+                Note::Rehashed(token, hash) => drop(rehashed.insert(token, hash)),
+            }
+        }
+        if let Err(error) = write(&mut connection.lock(), &used, &rehashed) {
             tracing::warn!(%error, "token uses could not be recorded");
         }
     }
 }
 
-fn write(connection: &mut Connection, batch: &HashMap<String, i64>) -> rusqlite::Result<()> {
+fn write(
+    connection: &mut Connection,
+    used: &HashMap<String, i64>,
+    rehashed: &HashMap<String, TokenHash>,
+) -> rusqlite::Result<()> {
     let work = connection.transaction()?;
     {
         let mut upsert = work.prepare_cached(
             "INSERT INTO token_use SELECT id, ?2 FROM token WHERE id = ?1
              ON CONFLICT (token) DO UPDATE SET used_at = max(used_at, excluded.used_at)",
         )?;
-        for (token, at) in batch {
+        for (token, at) in used {
             upsert.execute((token, at))?;
         }
+    }
+    let mut changed = 0;
+    for (token, hash) in rehashed {
+        changed += work.execute("UPDATE token SET hash = ?2 WHERE id = ?1 AND hash <> ?2", (token, hash))?;
+    }
+    if changed > 0 {
+        // Other processes, and this one, look it up under its new hash from now on.
+        work.execute("UPDATE generation SET number = number + 1", [])?;
     }
     work.commit()
 }

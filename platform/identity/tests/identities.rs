@@ -418,3 +418,68 @@ proptest! {
         prop_assert!(who(&WORLD.identities, &guess).is_none());
     }
 }
+
+#[test]
+fn the_key_can_be_replaced_and_tokens_that_are_used_meanwhile_work_for_good() {
+    let world = world();
+    let (used, unused) = (world.somebody("ann", "viewer"), world.somebody("bob", "viewer"));
+    let elsewhere = world.elsewhere();
+    elsewhere.replace_key(Duration::from_secs(3600)).expect("replaced");
+    // Another process finds its way to the new key, and to the old one while it is good.
+    let fresh = elsewhere.create_token("ann", &TokenOptions::default()).expect("made");
+    let until = |what: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !what() {
+            assert!(began.elapsed() < Duration::from_secs(20), "it does not come");
+            std::thread::yield_now();
+        }
+    };
+    until(&|| world.who(&fresh).is_some());
+    assert!(world.who(&used).is_some() && world.who(&unused).is_some());
+    // The used one is kept under the new key soon: after the overlap it is found there alone.
+    let ann = used.secret.expose().clone();
+    until(&|| {
+        let late = open_late(&world);
+        who(&late, &ann).is_some()
+    });
+    // `unused` was used once above, so a third token shows what happens to one that never was.
+    let never = world.somebody("eve", "viewer");
+    world.elsewhere().replace_key(Duration::ZERO).expect("replaced");
+    until(&|| world.who(&never).is_none());
+    let path = world.dir.path().join("keys/token.key");
+    let good = std::fs::read(&path).expect("the key");
+    std::fs::write(&path, &good[..40]).expect("written");
+    assert!(matches!(open(&world.dir, &world.now), Err(IdentityError::DamagedKey)));
+    std::fs::write(&path, [7; 32]).expect("written");
+    assert!(matches!(open(&world.dir, &world.now), Err(IdentityError::ForeignKey)));
+    std::fs::write(&path, &good).expect("written");
+    assert!(open(&world.dir, &world.now).is_ok());
+    let too_long = world.identities.replace_key(Duration::from_secs(401 * 24 * 3600));
+    assert!(matches!(too_long, Err(IdentityError::Invalid { field: "overlap", .. })));
+}
+
+/// The same files two hours later.
+fn open_late(world: &World) -> IdentityStore {
+    let late = Arc::new(AtomicI64::new(world.now.load(Ordering::Relaxed) + 7200));
+    open(&world.dir, &late).expect("it opens")
+}
+
+#[test]
+fn a_replacement_that_ended_half_way_is_finished_by_the_next_start() {
+    let world = world();
+    let token = world.somebody("ann", "viewer");
+    let database = rusqlite::Connection::open(world.dir.path().join("identity.db")).expect("it opens");
+    let before: Vec<u8> = database
+        .query_row("SELECT value FROM facts WHERE name = 'token_key'", [], |row| row.get(0))
+        .expect("it is there");
+    world.elsewhere().replace_key(Duration::from_secs(3600)).expect("replaced");
+    // As if the power had gone after the file and before the database.
+    let changed = database.execute("UPDATE facts SET value = ?1 WHERE name = 'token_key'", [before]);
+    assert_eq!(changed, Ok(1));
+    assert!(who(&world.elsewhere(), token.secret.expose()).is_some());
+    let after: Vec<u8> = database
+        .query_row("SELECT value FROM facts WHERE name = 'token_key'", [], |row| row.get(0))
+        .expect("it is there");
+    assert_eq!(after.len(), 32);
+    assert!(world.elsewhere().create_token("ann", &TokenOptions::default()).is_ok());
+}

@@ -51,6 +51,11 @@ impl DataDir {
         self.root.join("state.db")
     }
 
+    /// Sealed secrets.
+    pub fn secrets_db(&self) -> PathBuf {
+        self.root.join("secrets.db")
+    }
+
     /// Cedar policies.
     pub fn policies(&self) -> PathBuf {
         self.root.join("policies")

@@ -52,6 +52,15 @@ pub fn create_once(path: &Path, content: &[u8]) -> Result<Vec<u8>, StoreError> {
     read(path, 64 * 1024)
 }
 
+/// Gives `path` new content, mode 0600: whoever reads it meanwhile gets the old or the new, whole.
+pub fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
+    let folder = parent(path)?;
+    let staging = folder.join(format!(".new-{}", crate::random::hex_id(16)));
+    write_durably(&staging, content)?;
+    fs::rename(&staging, path).map_err(StoreError::io(path))?;
+    sync_dir(folder)
+}
+
 /// Reads a file that must be ours and closed to others, at most `limit` bytes long.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     let file = File::open(path).map_err(StoreError::io(path))?;

@@ -1,6 +1,6 @@
 //! The knobs of the doors.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use protocol::Implementation;
 
@@ -36,6 +36,37 @@ impl WireConfig {
     }
 }
 
+/// How the HTTP door speaks TLS. Files are PEM, and are read again by [`crate::TlsReload`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The server's certificate and what leads to its CA.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+    /// CAs whose certificates clients may show; `None` asks for none.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether a client without a certificate is turned away in the handshake.
+    pub client_required: bool,
+    /// Longest handshake.
+    pub handshake_timeout: Duration,
+    /// Handshakes at the same time; more wait for a turn within the same time.
+    pub handshakes_max: usize,
+}
+
+impl TlsConfig {
+    /// A certificate and its key, and no client certificates.
+    pub fn new(cert_file: PathBuf, key_file: PathBuf) -> Self {
+        Self {
+            cert_file,
+            key_file,
+            client_ca_file: None,
+            client_required: false,
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 256,
+        }
+    }
+}
+
 /// The HTTP door.
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
@@ -47,8 +78,8 @@ pub struct HttpConfig {
     pub allowed_origins: Vec<String>,
     /// Our URL as clients see it, without a path; `None` takes the request's `Host`.
     pub public_url: Option<String>,
-    /// Authorization servers named in the protected-resource document.
-    pub authorization_servers: Vec<String>,
+    /// Certificates and keys; `None` serves clear text.
+    pub tls: Option<TlsConfig>,
     /// Largest request body in bytes.
     pub max_body: usize,
     /// Open connections; more are turned away with 503.
@@ -71,7 +102,8 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
     /// Running requests get this long when the server stops.
     pub shutdown_grace: Duration,
-    /// Refused requests (bad token, denied call) that one address or principal may make at once.
+    /// Refused requests (bad token, denied call) that one address or principal may make at once; of calls that are
+    /// refused for another reason (a mistake, the rate), ten count as one.
     pub refusals_burst: u32,
     /// How fast that allowance comes back.
     pub refusals_per_minute: u32,
@@ -85,7 +117,7 @@ impl HttpConfig {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             public_url: None,
-            authorization_servers: Vec::new(),
+            tls: None,
             max_body: 4 << 20,
             max_connections: 4096,
             max_sessions: 10_000,

@@ -1,19 +1,13 @@
 //! The HTTP door: listens, bounds connections, and stops in good order.
 
-use std::{
-    collections::HashMap,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::MissedTickBehavior,
@@ -21,15 +15,18 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    auth::Peer,
     flood::Flood,
     guard::Guard,
     pulse::{Pulse, Watched},
+    tls::Tls,
 };
 use crate::{HttpConfig, Wire, wire::Sessions};
 
 mod auth;
 mod batch;
 mod body;
+mod certificate;
 mod flood;
 mod guard;
 mod inbound;
@@ -39,6 +36,9 @@ mod pulse;
 mod reply;
 mod routes;
 mod stream;
+mod tls;
+
+pub use tls::{TlsError, TlsReload, check_tls};
 
 /// Longest request head in bytes, and so the read buffer of an idle connection.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -83,6 +83,7 @@ pub(crate) struct Http {
     denied: Flood,
     streams: Mutex<HashMap<String, usize>>,
     fallback: Option<axum::Router>,
+    tls: Option<Arc<Tls>>,
     /// Fires when the server begins to stop.
     draining: CancellationToken,
 }
@@ -90,6 +91,7 @@ pub(crate) struct Http {
 impl HttpServer {
     /// Binds the address. Nothing is served yet.
     pub async fn bind(wire: Arc<Wire>, config: HttpConfig) -> io::Result<Self> {
+        let tls = config.tls.as_ref().map(Tls::open).transpose().map_err(io::Error::other)?.map(Arc::new);
         let listener = TcpListener::bind(config.listen).await?;
         let http = Http {
             wire,
@@ -103,6 +105,7 @@ impl HttpServer {
             denied: Flood::new(config.refusals_burst, config.refusals_per_minute),
             streams: Mutex::default(),
             fallback: None,
+            tls,
             draining: CancellationToken::new(),
             config,
         };
@@ -117,6 +120,11 @@ impl HttpServer {
     /// A handle that changes who may talk to the running server.
     pub fn allow_lists(&self) -> AllowLists {
         AllowLists { guard: Arc::clone(&self.http.guard), config: self.http.config.clone() }
+    }
+
+    /// A handle that reads certificates and keys again; `None` when no TLS is spoken.
+    pub fn tls_reload(&self) -> Option<TlsReload> {
+        self.http.tls.as_ref().map(|tls| TlsReload::new(Arc::clone(tls)))
     }
 
     /// Serves everything that is not ours from `router`. `Host` and `Origin` were checked before; who
@@ -141,9 +149,7 @@ impl HttpServer {
             match accepted {
                 Ok((socket, peer)) => match Arc::clone(&slots).try_acquire_owned() {
                     Ok(slot) => {
-                        let connection =
-                            serve_one(Arc::clone(&http), socket, peer.ip(), slot, killed.clone());
-                        connections.spawn(connection);
+                        connections.spawn(open(Arc::clone(&http), socket, peer, slot, killed.clone()));
                     }
                     Err(_) => turn_away(socket).await,
                 },
@@ -174,10 +180,11 @@ async fn wait_for_descriptors(error: &io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-async fn serve_one(
+/// Speaks TLS first, where it is spoken.
+async fn open(
     http: Arc<Http>,
     socket: TcpStream,
-    peer: IpAddr,
+    peer: SocketAddr,
     slot: OwnedSemaphorePermit,
     killed: CancellationToken,
 ) {
@@ -186,6 +193,27 @@ async fn serve_one(
         tracing::debug!(%error, "a connection ended before it began");
         return;
     }
+    let ip = peer.ip();
+    let Some(tls) = http.tls.clone() else {
+        return serve_one(http, socket, Peer { ip, certificate: None }, slot, killed).await;
+    };
+    let opened = tokio::select! {
+        opened = tls.accept(socket) => opened,
+        () = http.draining.cancelled() => return,
+    };
+    match opened {
+        Ok((stream, certificate)) => serve_one(http, stream, Peer { ip, certificate }, slot, killed).await,
+        Err(error) => tracing::debug!(%error, %ip, "a TLS handshake failed"),
+    }
+}
+
+async fn serve_one(
+    http: Arc<Http>,
+    socket: impl AsyncRead + AsyncWrite + Unpin,
+    peer: Peer,
+    slot: OwnedSemaphorePermit,
+    killed: CancellationToken,
+) {
     let (pulse, draining) = (Pulse::new(), http.draining.clone());
     let (head_limit, idle_limit) = (http.config.header_read_timeout, http.config.idle_timeout);
     let io = TokioIo::new(Watched::new(socket, Arc::clone(&pulse)));
@@ -193,7 +221,7 @@ async fn serve_one(
         let pulse = Arc::clone(&pulse);
         move |request| {
             let busy = pulse.begin();
-            routes::handle(Arc::clone(&http), peer, request)
+            routes::handle(Arc::clone(&http), peer.clone(), request)
                 .map(|response| Ok::<_, std::convert::Infallible>(response.map(|body| body.hold(busy))))
         }
     });

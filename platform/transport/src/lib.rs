@@ -9,7 +9,7 @@ mod http;
 mod stdio;
 mod wire;
 
-pub use config::{HttpConfig, WireConfig};
-pub use http::{AllowLists, HttpServer};
+pub use config::{HttpConfig, TlsConfig, WireConfig};
+pub use http::{AllowLists, HttpServer, TlsError, TlsReload, check_tls};
 pub use stdio::{StdioConfig, StdioServer};
 pub use wire::Wire;

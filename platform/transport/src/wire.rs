@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use kernel::Listing;
+use kernel::{ErrorKind, Listing};
 use pipeline::{Door, Gate, Scope, Verified};
 use protocol::{Fault, Id, Naming, Params, Revision, Sealer, write_error, write_result};
 use serde_json::{Value, json};
@@ -88,17 +88,54 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
     /// The HTTP status that goes with it.
     pub(crate) status: u16,
-    /// True when the caller was not allowed to do it; counts against the flood limit.
-    pub(crate) denied: bool,
+    /// What it counts against the flood limit.
+    pub(crate) refusal: Refusal,
+    /// A scope with which the same caller would be allowed.
+    pub(crate) scope: Option<Box<str>>,
 }
 
 impl Reply {
     pub(crate) fn fine(body: Vec<u8>) -> Self {
-        Self { body, status: 200, denied: false }
+        Self { body, status: 200, refusal: Refusal::No, scope: None }
     }
 
     pub(crate) fn fault(id: Option<&Id>, fault: &Fault, revision: Revision) -> Self {
-        Self { body: write_error(id, fault), status: fault.http_status(revision), denied: false }
+        let body = write_error(id, fault);
+        Self { status: fault.http_status(revision), ..Self::fine(body) }
+    }
+}
+
+/// What an answer counts against its caller's allowance of refusals: each of them is recorded, and the disk ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It was done, or it passed the rate limit, which bounds it.
+    No,
+    /// A mistake, a question or an impatience, refused before the rate limit or by it.
+    Slip,
+    /// The caller was not allowed to.
+    Denied,
+}
+
+impl Refusal {
+    /// Of a failed call.
+    fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed => Self::Denied,
+            ErrorKind::ValidationFailed
+            | ErrorKind::NotFound
+            | ErrorKind::NeedsApproval
+            | ErrorKind::RateLimited => Self::Slip,
+            _ => Self::No,
+        }
+    }
+
+    /// In refusals. Honest clients slip often; one that does it ten times as often as it may be denied is not.
+    pub(crate) fn cost(self) -> f64 {
+        match self {
+            Self::No => 0.0,
+            Self::Slip => 0.1,
+            Self::Denied => 1.0,
+        }
     }
 }
 

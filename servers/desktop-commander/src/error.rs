@@ -58,25 +58,33 @@ impl From<FileError> for ToolError {
             _ => ErrorKind::ValidationFailed,
         };
         match error {
-            E::Refused(refusal) => refusal.into(),
+            E::Refused(refusal) => refused(refusal),
             E::UnknownEncoding => Self::wrap(kind, error)
                 .field("encoding")
                 .hint("use a label such as utf-8, utf-16le, windows-1252 or shift_jis"),
             E::NotText => Self::wrap(kind, error)
                 .reason("NOT_TEXT")
                 .hint("read it with `as` = base64 or hex, or name its encoding"),
-            E::BadPattern { field, .. } => Self::wrap(kind, error).field(field),
+            E::BadPattern { field: "pattern", .. } => Self::wrap(kind, error)
+                .field("pattern")
+                .hint("leave `regex` out to find the text as it stands, or escape it with backslashes"),
+            E::BadPattern { field, .. } => {
+                Self::wrap(kind, error).field(field).hint("use a glob such as `*.rs` or `src/**/*.rs`")
+            }
             E::BadCursor => Self::wrap(kind, error)
                 .field("cursor")
                 .hint("pass `next_cursor` of the previous page unchanged"),
             E::Mismatch { field } => {
                 Self::wrap(kind, error).reason("CHANGED").field(field).hint("read the file again and retry")
             }
-            E::EditMissed { ref nearest, .. } => {
-                let hint = nearest.as_ref().map_or_else(
-                    || "read the file and copy the old text exactly".to_owned(),
-                    |span| format!("the closest text is: {span}"),
-                );
+            E::EditMissed { ref nearest, found, .. } => {
+                let hint = match nearest {
+                    Some(span) => format!("the closest text is: {span}"),
+                    None if found == 0 => "read the file and copy the old text exactly".to_owned(),
+                    None => format!(
+                        "add lines around it until it occurs once, or set `expected_count` to {found}"
+                    ),
+                };
                 Self::wrap(kind, error).reason("EDIT_MISSED").field("edits").hint(hint)
             }
             E::NotEmpty => {
@@ -85,7 +93,9 @@ impl From<FileError> for ToolError {
             E::UnknownChange => {
                 Self::wrap(kind, error).field("change_id").hint("list_changes shows what can be undone")
             }
-            E::AlreadyUndone => Self::wrap(kind, error).field("change_id"),
+            E::AlreadyUndone => Self::wrap(kind, error)
+                .field("change_id")
+                .hint("`list_changes` shows the newer change that undid it, which can be undone in turn"),
             E::ChangedSince => Self::wrap(kind, error)
                 .reason("CHANGED")
                 .field("change_id")
@@ -93,4 +103,17 @@ impl From<FileError> for ToolError {
             E::Journal(_) | E::Cancelled => Self::wrap(kind, error),
         }
     }
+}
+
+/// A refusal of a guard, with what this server has to help.
+pub(crate) fn refused(refusal: Refusal) -> ToolError {
+    let help = match (refusal.code, refusal.field.as_ref()) {
+        ("PATH_OUTSIDE_ROOT", _) => Some("`get_policy` lists the open folders"),
+        ("TOO_LARGE", "file_path" | "file_paths") => Some(
+            "look into it with `execute_command`: head, tail, `sed -n 10,20p`, grep; the operator's bound is \
+             `servers.desktop-commander.files.read_bytes_max`",
+        ),
+        _ => None,
+    };
+    help.into_iter().fold(refusal.into(), ToolError::hint)
 }

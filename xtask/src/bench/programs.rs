@@ -144,7 +144,7 @@ pub(super) fn secret_scan(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>>
 }
 
 /// Builds an example with optimisation; returns the program.
-fn example(places: &Places, package: &str, name: &str) -> anyhow::Result<String> {
+pub(super) fn example(places: &Places, package: &str, name: &str) -> anyhow::Result<String> {
     let build = ["build", "--release", "--quiet", "--locked", "-p", package, "--example", name];
     places.command("cargo").args(build).run()?;
     let program = places.target.join("release/examples").join(name);

@@ -11,8 +11,10 @@ type Wanted = (&'static str, &'static [&'static str], &'static str);
 
 const DEBIAN: &[Wanted] = &[
     ("cc", &["--version"], "gcc"),
+    ("curl", &["--version"], "curl"),
     ("git", &["--version"], "git"),
     ("make", &["--version"], "make"),
+    ("openssl", &["version"], "openssl"),
     ("python3", &["-c", "import venv, ensurepip"], "python3-venv"),
     ("sqlite3", &["--version"], "sqlite3"),
 ];
@@ -24,7 +26,8 @@ pub(super) fn all(places: &Places) -> anyhow::Result<()> {
     twice("cargo-nextest", || nextest(places))?;
     twice("cargo-fuzz", || fuzz(places))?;
     twice("Python packages", || python(places))?;
-    twice("npm packages", || node(places))
+    twice("npm packages", || node(places))?;
+    twice("projects with lock files", || projects(places))
 }
 
 /// What drives our servers from outside: the locked Python and npm packages.
@@ -95,11 +98,49 @@ fn python(places: &Places) -> anyhow::Result<()> {
 
 /// The Node packages, by the npm that came with the Python packages: Debian's Node is too old for them.
 fn node(places: &Places) -> anyhow::Result<()> {
-    let folder = places.root.join("tests/clients/node");
+    packages(places, "tests/clients/node")?;
+    packages(places, "tests/clients/oidc")
+}
+
+fn packages(places: &Places, folder: &str) -> anyhow::Result<()> {
+    let folder = places.root.join(folder);
     unless_done(&folder.join("node_modules/installed.txt"), &folder.join("package-lock.json"), || {
         let npm = Command::new(places.venv().join("bin/npm").to_string_lossy()).folder(&folder);
         npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).run()
     })
+}
+
+/// Unpacked packages that bring lock files along, for the tests of SBOMs. Nothing in them is run.
+fn projects(places: &Places) -> anyhow::Result<()> {
+    let list = places.root.join("tests/clients/node/projects.txt");
+    let folder = places.cache.join("projects");
+    unless_done(&folder.join("installed.txt"), &list, || {
+        if folder.exists() {
+            fs::remove_dir_all(&folder).context("the old projects cannot be removed")?;
+        }
+        fs::create_dir_all(&folder)?;
+        let lines = fs::read_to_string(&list)?;
+        for line in lines.lines().filter(|it| !it.starts_with('#')) {
+            let (package, digest) = line.split_once(' ').context("a line is a package and its digest")?;
+            project(places, &folder, package, digest)?;
+        }
+        Ok(())
+    })
+}
+
+fn project(places: &Places, folder: &Path, package: &str, digest: &str) -> anyhow::Result<()> {
+    let npm = Command::new(places.venv().join("bin/npm").to_string_lossy()).folder(folder);
+    let archive = npm.args(["pack", "--silent", "--ignore-scripts", package]).output()?.trim().to_owned();
+    let got = Command::new("sha512sum").folder(folder).args([archive.as_str()]).output()?;
+    anyhow::ensure!(
+        got.starts_with(&format!("{digest} ")),
+        "the archive of {package} is not the one that is expected"
+    );
+    let target = folder.join(package.replace('/', "+"));
+    fs::create_dir_all(&target)?;
+    let tar =
+        Command::new("tar").folder(folder).args(["--extract", "--no-same-owner", "--file", archive.as_str()]);
+    tar.args(["--directory"]).args([&target]).run()
 }
 
 /// Runs `install` unless `stamp` says that it ran for this very `lock`.

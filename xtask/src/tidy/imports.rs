@@ -23,10 +23,12 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("protocol", &["kernel"]),
     ("pipeline", &["kernel"]),
     ("testkit", &["kernel", "pipeline", "protocol"]),
-    ("identity", &["store"]),
+    ("credentials", &["fetch", "vault"]),
+    ("identity", &["fetch", "store"]),
     ("policy", &["store"]),
     ("audit", &["store"]),
     ("transport", &["store"]),
+    ("vault", &["store"]),
 ];
 
 /// Crates of the tests that are programs on our own stack. The others drive the built binary from outside.

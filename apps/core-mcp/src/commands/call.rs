@@ -64,9 +64,9 @@ impl Call {
                     Mounts::Only(vec![server.to_owned()]),
                 )
                 .await?;
-                let done = match platform.gate.authenticate(&token, Door::Cli) {
+                let done = match platform.admit(&token, Door::Cli).await {
                     Ok(caller) => self.embedded(app, &platform, caller, (server, tool), &view).await,
-                    Err(error) => Err(error.into()),
+                    Err(failure) => Err(failure),
                 };
                 platform.close().await.and(done)
             }

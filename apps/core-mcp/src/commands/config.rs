@@ -170,7 +170,9 @@ fn explained(loaded: &Loaded) -> Vec<Explained<'_>> {
     let schema = config::schema();
     let leaves = loaded.tree.leaves();
     let shown = leaves.into_iter().map(|(key, value, origin)| {
-        let hidden = is_write_only(&schema, &key);
+        // The name of a secret is none.
+        let is_reference = value.as_str().is_some_and(|it| it.starts_with(vault::REFERENCE_PREFIX));
+        let hidden = is_write_only(&schema, &key) && !is_reference;
         let origin = if hidden { format!("{origin} (secret, not shown)") } else { origin.to_string() };
         Explained { key, value: if hidden { &HIDDEN } else { value }, origin }
     });

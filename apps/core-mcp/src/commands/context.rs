@@ -74,9 +74,9 @@ impl Context {
     pub(crate) async fn run(self, app: &App) -> Result<(), Failure> {
         let token = app.token()?;
         let platform = Platform::open(app, &app.sources(&app.existing_data_root()?), Mounts::Nothing).await?;
-        let done = match platform.gate.authenticate(&token, Door::Cli) {
+        let done = match platform.admit(&token, Door::Cli).await {
             Ok(caller) => self.action.run(app.output, &platform, caller.principal()),
-            Err(error) => Err(error.into()),
+            Err(failure) => Err(failure),
         };
         platform.close().await.and(done)
     }

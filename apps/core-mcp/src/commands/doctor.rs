@@ -6,12 +6,13 @@ use serde_json::json;
 
 use crate::{app::App, failure::Failure, output::Table};
 
+mod access;
 mod checks;
 
 /// Check the installation and say how to mend it
 ///
-/// Looks at the data directory, configuration, databases, audit chain, policies, sandbox, port, clock
-/// and the servers. Changes nothing.
+/// Looks at the data directory, configuration, databases, audit chain, policies, sandbox, port, clock,
+/// certificates, authorization servers, secrets and the servers. Changes nothing.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  core-mcp doctor\n  core-mcp doctor --output json | jq '.checks[] | select(.state != \"ok\")'"

@@ -1,16 +1,16 @@
 //! `core-mcp serve`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use transport::{HttpConfig, HttpServer};
+use transport::{HttpConfig, HttpServer, TlsConfig};
 
 use crate::{
     app::App,
-    config::Sources,
+    config::{Sources, TlsSection},
     failure::Failure,
     logging,
     output::write_out,
@@ -47,13 +47,13 @@ impl Serve {
             sources.flags.push((&["server", "listen"], listen.into(), "--listen"));
         }
         let platform = Platform::open(app, &sources, Mounts::All).await?;
+        let scheme = if platform.settings().server.tls.is_on() { "https" } else { "http" };
         serve(app, platform, sources, |address| {
             if app.output.is_human() {
-                return write_out(&format!("listening on http://{address}"));
+                return write_out(&format!("listening on {scheme}://{address}"));
             }
-            write_out(
-                &json!({ "listen": address.to_string(), "url": format!("http://{address}/mcp") }).to_string(),
-            )
+            let url = format!("{scheme}://{address}/mcp");
+            write_out(&json!({ "listen": address.to_string(), "url": url }).to_string())
         })
         .await
     }
@@ -85,7 +85,7 @@ async fn serve_until_stopped(
     let _policies = reload::watch_policies(platform);
     announce(address)?;
     let stop = CancellationToken::new();
-    let mut reloader = Reloader::new(platform, sources, lock, server.allow_lists());
+    let mut reloader = Reloader::new(platform, sources, lock, (server.allow_lists(), server.tls_reload()));
     let serving = tokio::spawn(server.serve(stop.clone()));
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -106,12 +106,24 @@ async fn bind(platform: &Platform) -> Result<HttpServer, Failure> {
     let mut config = HttpConfig::new(address);
     config.allowed_hosts.clone_from(&section.allowed_hosts);
     config.allowed_origins.clone_from(&section.allowed_origins);
+    config.public_url = section.public_url().map(str::to_owned);
+    config.tls = tls(&section.tls);
     config.shutdown_grace = DRAIN;
     config.max_connections = connections_that_fit(config.max_connections);
     let wire = wire(platform)?;
     HttpServer::bind(wire, config).await.map_err(|error| {
-        Failure::local(format!("{address} cannot be used"), error)
-            .hint("another program has the port: stop it, or choose another with --listen")
+        Failure::local(format!("{address} cannot be used"), error).hint(
+            "another program may have the port (choose another with --listen), or a file of [server.tls] is not usable",
+        )
+    })
+}
+
+/// What the listener needs of the section; `None` when no TLS is spoken.
+pub(super) fn tls(section: &TlsSection) -> Option<TlsConfig> {
+    section.is_on().then(|| TlsConfig {
+        client_ca_file: (!section.client_ca_file.is_empty()).then(|| PathBuf::from(&section.client_ca_file)),
+        client_required: section.client_required,
+        ..TlsConfig::new(PathBuf::from(&section.cert_file), PathBuf::from(&section.key_file))
     })
 }
 

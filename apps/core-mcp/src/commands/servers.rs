@@ -50,7 +50,7 @@ impl Servers {
     }
 
     async fn rows(&self, platform: &Platform, token: &kernel::Secret<String>) -> Result<Vec<Row>, Failure> {
-        let caller = platform.gate.authenticate(token, Door::Cli)?;
+        let caller = platform.admit(token, Door::Cli).await?;
         let scope = Scope { server: None, context: self.context.clone() };
         let mut rows = Vec::new();
         for view in platform.gate.servers(&caller, &scope, Door::Cli)? {

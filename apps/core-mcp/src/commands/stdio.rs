@@ -41,7 +41,7 @@ impl Stdio {
     async fn serve(&self, app: &App, platform: &Platform, token: &Secret<String>) -> Result<(), Failure> {
         // Stdout belongs to the protocol; the log goes to stderr, which clients keep.
         logging::start(&platform.settings().log, app.environment.log.as_deref(), true)?;
-        let caller = platform.gate.authenticate(token, Door::Stdio)?;
+        let caller = platform.admit(token, Door::Stdio).await?;
         for name in &self.servers {
             platform.gate.registry().find(name)?;
         }

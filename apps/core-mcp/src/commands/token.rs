@@ -18,7 +18,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  core-mcp token create alice --label laptop\n  \
     export CORE_MCP_TOKEN=$(core-mcp token create ci-bot --days 30 --output json | jq -r .token)\n  \
-    core-mcp token rotate TOKEN_ID --overlap 3600\n  core-mcp token revoke TOKEN_ID\n\n\
+    core-mcp token rotate TOKEN_ID --overlap 3600\n  core-mcp token revoke TOKEN_ID\n  \
+    core-mcp token rekey\n\n\
     A token is shown once and not stored. Revoking works everywhere within 100 ms.")]
 pub(crate) struct Token {
     #[command(subcommand)]
@@ -50,6 +51,12 @@ enum TokenAction {
     Revoke {
         /// Its public id
         id: String,
+    },
+    /// Replace the key tokens are kept under; tokens that are used meanwhile work on
+    Rekey {
+        /// Seconds unused tokens work on, at most 400 days
+        #[arg(long, default_value_t = 7_776_000, value_name = "SECONDS")]
+        overlap: u64,
     },
     /// Make a successor; the old token works a little longer
     Rotate {
@@ -86,6 +93,12 @@ impl Token {
                     .change("token.revoked", json!({ "token_id": id }), |it| it.revoke_token(&id))
                     .await?;
                 app.output.one(&ended, || format!("revoked {id} of {}", ended.principal))
+            }
+            TokenAction::Rekey { overlap } => {
+                let detail = json!({ "overlap_seconds": overlap });
+                let overlap = Duration::from_secs(overlap);
+                local.change("token.rekeyed", detail.clone(), |it| it.replace_key(overlap)).await?;
+                app.output.one(&detail, || "tokens are kept under a new key".to_owned())
             }
             TokenAction::Rotate { id, overlap } => {
                 let detail = json!({ "token_id": id, "overlap_seconds": overlap });

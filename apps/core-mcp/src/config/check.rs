@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Node, Origin, Settings, layers::dotted, suggest::nearest};
+use super::{Node, Origin, Settings, access, layers::dotted, suggest::nearest};
 
 /// One thing to mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,18 +123,15 @@ fn wrong_meaning(settings: &Settings, tree: &Node, problems: &mut Vec<Problem>) 
     let mut problem = |path: &[&str], message: String, fix: String| {
         problems.push(Problem { origin: tree.origin(path), key: dotted(path), message, fix });
     };
-    match settings.server.address() {
-        None => problem(
+    if settings.server.address().is_none() {
+        problem(
             &["server", "listen"],
             "this is not an address and port".into(),
             "write for example `127.0.0.1:7332` or `[::1]:7332`".into(),
-        ),
-        Some(address) if !address.ip().is_loopback() && !settings.server.behind_tls_proxy => problem(
-            &["server", "listen"],
-            "tokens would cross the network in clear text".into(),
-            "bind to 127.0.0.1, or put a TLS proxy in front and set server.behind_tls_proxy = true".into(),
-        ),
-        Some(_) => {}
+        );
+    }
+    for (path, message, fix) in access::faults(settings) {
+        problem(&path.iter().map(String::as_str).collect::<Vec<_>>(), message, fix);
     }
     for root in settings.workspace.roots.iter().filter(|it| !it.is_absolute()) {
         problem(

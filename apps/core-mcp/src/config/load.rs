@@ -249,6 +249,32 @@ mod tests {
         check("[server]\nlisten = \"0.0.0.0:7332\"", "server.listen");
         check("[server]\nlisten = \"[::]:7332\"", "server.listen");
         check("[server]\nlisten = \"localhost\"", "server.listen");
+        check("[server]\npublic_url = \"http://mcp.example.com\"", "server.public_url");
+        check("[server]\npublic_url = \"https://mcp.example.com/x\"", "server.public_url");
+        check("[server]\npublic_url = \"https://me@mcp.example.com\"", "server.public_url");
+        check("[server.tls]\ncert_file = \"/c.pem\"", "server.tls");
+        check("[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"/k.pem\"", "server.tls.cert_file");
+        check("[server.tls]\nclient_ca_file = \"/ca.pem\"", "server.tls.client_ca_file");
+        check("[server.tls]\ncert_file = \"/c\"\nkey_file = \"/k\"\nclient_required = true", "server.tls");
+        check(
+            "[server.tls]\ncert_file = \"/c\"\nkey_file = \"/k\"\nclient_ca_file = \"/a\"\n\
+             clients = [{ name = \"ci\", principal = \"ci\" }]",
+            "server.tls.clients",
+        );
+        check(
+            "[server]\npublic_url = \"https://a.example\"\n[auth.oauth.issuer.corp]\nurl = \"http://b.example\"\n\
+             scope_roles = { a = [\"viewer\"] }",
+            "auth.oauth.issuer.corp.url",
+        );
+        check(
+            "[auth.oauth.issuer.corp]\nurl = \"https://b.example\"\nscope_roles = { a = [\"viewer\"] }",
+            "auth.oauth.issuer",
+        );
+        check(
+            "[server]\npublic_url = \"https://a.example\"\n[auth.oauth.issuer.corp]\nurl = \"https://b.example\"\n\
+             scope_role = { a = [\"viewer\"] }",
+            "did you mean `scope_roles`?",
+        );
         check("[workspace]\nroots = [\"src\"]", "workspace.roots");
         check("[audit]\ndurability = \"never\"", "audit.durability");
         check("[audit]\nretention_days = 0", "audit.retention_days");
@@ -278,6 +304,8 @@ mod tests {
             problems("[server]\nlisten = \"0.0.0.0:1\"\nbehind_tls_proxy = true"),
             Vec::<String>::new()
         );
+        let tls = "[server]\nlisten = \"0.0.0.0:1\"\n[server.tls]\ncert_file = \"/c\"\nkey_file = \"/k\"";
+        assert_eq!(problems(tls), Vec::<String>::new());
     }
 
     #[test]

@@ -15,10 +15,10 @@ pub(crate) fn template(roots: &[&Path], listen: Option<&str>) -> String {
     let mut text = format!(
         r#"# core-mcp configuration. `core-mcp config explain` shows what is in force and where it came from;
 # `core-mcp config check` says what is wrong with it; `core-mcp config schema` is for editors.
-# Tuning, allowed hosts and policies are picked up while running; the rest needs a restart.
+# Tuning, allowed hosts, [auth], certificates and policies are picked up while running; the rest needs a restart.
 
 [server]
-# Address and port. Anything but loopback also needs behind_tls_proxy = true.
+# Address and port. Anything but loopback also needs [server.tls], or behind_tls_proxy = true.
 listen = {}
 # Host names clients may use besides the loopback ones.
 allowed_hosts = []
@@ -26,6 +26,16 @@ allowed_hosts = []
 allowed_origins = []
 # A proxy in front of core-mcp speaks TLS.
 behind_tls_proxy = false
+# Our URL as clients see it, for example "https://mcp.example.com". Needed for [auth.oauth].
+public_url = ""
+
+# TLS, client certificates and tokens of authorization servers: docs/authentication.md.
+# [server.tls]
+# cert_file = "/etc/core-mcp/cert.pem"
+# key_file = "/etc/core-mcp/key.pem"
+# [auth.oauth.issuer.corp]
+# url = "https://login.example.com"
+# scope_roles = {{ "mcp:read" = ["viewer"] }}
 
 [workspace]
 # Absolute folders opened to tools that touch files. Nothing else can be read or written.

@@ -6,8 +6,9 @@ use kernel::{ServerEntry, StartContext};
 use pipeline::{Mount, Registry};
 use serde_json::Value;
 use store::DataDir;
+use vault::Vault;
 
-use crate::config::Settings;
+use crate::config::{Settings, fill_in};
 
 /// Longest time one server may take to start; the others do not wait for it.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,11 +40,11 @@ impl Mounts {
 pub(crate) async fn mount(
     wanted: &Mounts,
     settings: &Settings,
-    data: &DataDir,
+    (data, vault): (&DataDir, &Vault),
     config_files: &[PathBuf],
 ) -> Registry {
     let starts = catalog::native_servers().into_iter().map(|entry| {
-        let plan = plan(&entry, wanted, settings, data, config_files);
+        let plan = plan(&entry, wanted, settings, (data, vault), config_files);
         tokio::spawn(async move {
             match plan {
                 Ok((config, context)) => start(entry, config, context).await,
@@ -66,16 +67,20 @@ fn plan(
     entry: &ServerEntry,
     wanted: &Mounts,
     settings: &Settings,
-    data: &DataDir,
+    (data, vault): (&DataDir, &Vault),
     config_files: &[PathBuf],
 ) -> Result<(Value, StartContext), String> {
     let name = entry.facts.name;
-    let config = settings
+    let mut config = settings
         .server_config(name)
         .ok_or_else(|| format!("switched off; remove `enabled = false` from [servers.{name}] and restart"))?;
     if !wanted.wants(entry) {
         return Err("not started for this command".into());
     }
+    fill_in(&mut config, &(entry.config_schema)(), &|reference| {
+        vault.resolve(reference).map(|it| it.expose().clone()).map_err(|error| error.to_string())
+    })
+    .map_err(|error| format!("[servers.{name}] {error}; `core-mcp secret list` shows the names"))?;
     let state_dir = data.server(name).map_err(|error| error.to_string())?;
     // A config file under a root must not be changed by a tool; one that does not exist cannot be named.
     let protected = config_files.iter().filter_map(|it| fs::canonicalize(it).ok());

@@ -8,4 +8,5 @@ mod damage;
 mod governance;
 mod installation;
 mod quickstart;
+mod secrets;
 mod serving;

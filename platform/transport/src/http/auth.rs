@@ -1,16 +1,20 @@
-//! Who calls: a bearer token in the `Authorization` header, on every request.
+//! Who calls: a bearer token in the `Authorization` header, or the certificate of the connection, on every request.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, StatusCode, Uri, header};
 use kernel::{ErrorKind, Secret};
-use pipeline::{Door, Verified};
+use pipeline::{
+    Door, Verified,
+    seams::{ClientCertificate, Credentials, NotAdmitted},
+};
 
 use super::{
     Http,
     guard::only,
     reply::{HttpReply, refusal, with},
 };
+use crate::wire::Refusal;
 
 /// Longest token we look at.
 const TOKEN_BYTES_MAX: usize = 8192;
@@ -18,60 +22,122 @@ const TOKEN_BYTES_MAX: usize = 8192;
 /// Names under which tokens must not travel in a URL: URLs end up in logs.
 const QUERY_NAMES: [&str; 4] = ["access_token", "token", "api_key", "authorization"];
 
+/// Where a request came from, as far as the connection proves it.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) ip: IpAddr,
+    /// What the client showed in the TLS handshake.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
+}
+
+/// What a caller showed, kept to be shown again while a stream runs.
+pub(crate) struct Shown {
+    token: Option<Secret<String>>,
+    certificate: Option<Arc<ClientCertificate>>,
+    /// The URL asked for under our public one; the request's own words about its host are not believed.
+    resource: Option<String>,
+}
+
+impl Shown {
+    pub(crate) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            token: self.token.as_ref(),
+            resource: self.resource.as_deref(),
+            certificate: self.certificate.as_deref(),
+        }
+    }
+}
+
 impl Http {
     /// Proves the caller or says how to become one.
-    pub(crate) fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(Verified, Secret<String>), Box<HttpReply>> {
+    ) -> Result<(Verified, Shown), Box<HttpReply>> {
         if carries_token(uri) {
             let words =
                 "a token travels in the Authorization header, never in the URL; this one should be revoked";
             return Err(Box::new(refusal(StatusCode::BAD_REQUEST, "invalid_request", words)));
         }
-        let address = self.strangers.address(peer);
-        let Some(token) = bearer(headers) else {
+        let address = self.strangers.address(peer.ip);
+        let has_header = headers.contains_key(header::AUTHORIZATION);
+        let token = bearer(headers);
+        // A token that cannot be read is not made good by a certificate.
+        let certificate = if has_header && token.is_none() { None } else { peer.certificate.clone() };
+        if token.is_none() && certificate.is_none() {
             if let Some(wait) = self.strangers.wait(address) {
                 return Err(Box::new(too_many(wait)));
             }
             return Err(Box::new(self.challenge(uri, headers, None)));
-        };
-        if !self.strangers.remembers(&token)
-            && let Some(wait) = self.strangers.wait(address)
-        {
+        }
+        let is_known = token.as_ref().is_some_and(|it| self.strangers.remembers(it));
+        if !is_known && let Some(wait) = self.strangers.wait(address) {
             return Err(Box::new(too_many(wait)));
         }
-        match self.wire.gate.authenticate(&token, Door::Http) {
+        let public = self.config.public_url.as_deref().map(|it| it.trim_end_matches('/'));
+        let resource = public.map(|it| format!("{it}{}", uri.path().trim_end_matches('/')));
+        let shown = Shown { token, certificate, resource };
+        match self.wire.gate.admit(&shown.credentials(), Door::Http).await {
             Ok(caller) => {
-                self.strangers.remember(&token);
-                Ok((caller, token))
-            }
-            Err(error) => {
-                self.strangers.forget(&token);
-                self.strangers.charge(address);
-                if error.kind == ErrorKind::AuthenticationFailed {
-                    return Err(Box::new(self.challenge(uri, headers, Some("invalid_token"))));
+                if let Some(token) = &shown.token {
+                    self.strangers.remember(token);
                 }
-                tracing::error!(%error, "tokens cannot be checked");
-                let words = "tokens cannot be checked now";
-                Err(Box::new(refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", words)))
+                Ok((caller, shown))
+            }
+            Err(refused) => {
+                if let Some(token) = &shown.token {
+                    self.strangers.forget(token);
+                }
+                self.strangers.charge(address, Refusal::Denied.cost());
+                Err(Box::new(self.refused(uri, headers, &refused)))
             }
         }
     }
 
-    /// 401, and where a client learns how to get a token.
-    fn challenge(&self, uri: &Uri, headers: &HeaderMap, error: Option<&str>) -> HttpReply {
-        let metadata =
-            format!("{}/.well-known/oauth-protected-resource{}", self.base_url(headers), uri.path());
-        let mut challenge = format!("Bearer realm=\"core-mcp\", resource_metadata=\"{metadata}\"");
-        if let Some(error) = error {
-            challenge.push_str(&format!(", error=\"{error}\""));
+    fn refused(&self, uri: &Uri, headers: &HeaderMap, refused: &NotAdmitted) -> HttpReply {
+        let NotAdmitted { error, scopes } = refused;
+        match error.kind {
+            ErrorKind::AuthenticationFailed => self.challenge(uri, headers, Some(&error.message)),
+            ErrorKind::PermissionDenied => {
+                self.insufficient_scope(&self.metadata_url(uri, headers), &scopes.join(" "), &error.message)
+            }
+            _ => {
+                tracing::error!(%error, "a caller cannot be judged");
+                let words = "tokens cannot be checked now";
+                refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", words)
+            }
         }
-        let words = "send `Authorization: Bearer <token>`; `core-mcp token create` makes one";
-        let body = refusal(StatusCode::UNAUTHORIZED, error.unwrap_or("missing_token"), words);
+    }
+
+    /// 401, and where a client learns how to get a token. `fault` says what was wrong with the one it showed.
+    fn challenge(&self, uri: &Uri, headers: &HeaderMap, fault: Option<&str>) -> HttpReply {
+        let mut challenge = challenge_for(&self.metadata_url(uri, headers));
+        let issuers = self.wire.gate.issuers();
+        parameter(&mut challenge, "scope", &issuers.first_scopes.join(" "));
+        let words = match fault {
+            Some(fault) => {
+                parameter(&mut challenge, "error", "invalid_token");
+                parameter(&mut challenge, "error_description", fault);
+                fault
+            }
+            None => "send `Authorization: Bearer <token>`; `core-mcp token create` makes one",
+        };
+        let code = if fault.is_some() { "invalid_token" } else { "missing_token" };
+        with(refusal(StatusCode::UNAUTHORIZED, code, words), header::WWW_AUTHENTICATE, &challenge)
+    }
+
+    /// 403 for a good token that gives too little: which scopes to ask for.
+    fn insufficient_scope(&self, metadata: &str, scope: &str, words: &str) -> HttpReply {
+        let challenge = insufficient(metadata, scope, words);
+        let body = refusal(StatusCode::FORBIDDEN, "insufficient_scope", words);
         with(body, header::WWW_AUTHENTICATE, &challenge)
+    }
+
+    /// Where the document about the resource of this request is.
+    pub(crate) fn metadata_url(&self, uri: &Uri, headers: &HeaderMap) -> String {
+        format!("{}/.well-known/oauth-protected-resource{}", self.base_url(headers), uri.path())
     }
 
     /// Our URL as the client sees it. The `Host` header was checked against the allow-list before.
@@ -80,10 +146,39 @@ impl Http {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => {
                 let host = only(headers, header::HOST).ok().flatten().unwrap_or("localhost");
-                format!("http://{host}")
+                let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{host}")
             }
         }
     }
+}
+
+/// The challenge of an answer that is forbidden for want of a scope.
+pub(crate) fn insufficient(metadata: &str, scope: &str, words: &str) -> String {
+    let mut challenge = challenge_for(metadata);
+    parameter(&mut challenge, "error", "insufficient_scope");
+    parameter(&mut challenge, "scope", scope);
+    parameter(&mut challenge, "error_description", words);
+    challenge
+}
+
+fn challenge_for(metadata: &str) -> String {
+    let mut challenge = "Bearer realm=\"core-mcp\"".to_owned();
+    parameter(&mut challenge, "resource_metadata", metadata);
+    challenge
+}
+
+/// Adds a quoted parameter, unless it is empty. What would end the quotes is left out.
+fn parameter(challenge: &mut String, name: &str, value: &str) {
+    if value.is_empty() {
+        return;
+    }
+    let plain = value.chars().filter(|it| matches!(it, ' '..='~') && !matches!(it, '"' | '\\'));
+    challenge.push_str(", ");
+    challenge.push_str(name);
+    challenge.push_str("=\"");
+    challenge.extend(plain);
+    challenge.push('"');
 }
 
 /// 429 and when to come back.
@@ -135,6 +230,19 @@ mod tests {
             }
             assert_eq!(bearer(&headers).as_ref().map(|it| it.expose().as_str()), read, "{values:?}");
         }
+    }
+
+    #[test]
+    fn nothing_ends_the_quotes_of_a_challenge() {
+        assert_eq!(
+            insufficient("https://a/x", "read write", "a \"b\", error=\"c\\\" \r\nd"),
+            "Bearer realm=\"core-mcp\", resource_metadata=\"https://a/x\", error=\"insufficient_scope\", \
+             scope=\"read write\", error_description=\"a b, error=c d\""
+        );
+        assert_eq!(
+            insufficient("m", "", "w"),
+            "Bearer realm=\"core-mcp\", resource_metadata=\"m\", error=\"insufficient_scope\", error_description=\"w\""
+        );
     }
 
     #[test]

@@ -64,8 +64,8 @@ impl Flood {
         (left < 1.0).then(|| Duration::from_secs_f64((1.0 - left) / self.per_second))
     }
 
-    /// Counts one refusal.
-    pub(crate) fn charge(&self, key: u64) {
+    /// Counts a refusal, or a part of one.
+    pub(crate) fn charge(&self, key: u64, cost: f64) {
         let now = Instant::now();
         let mut buckets = self.buckets.lock();
         if buckets.len() >= CALLERS_MAX && !buckets.contains_key(&key) {
@@ -76,7 +76,7 @@ impl Flood {
         }
         let bucket = buckets.entry(key).or_insert(Bucket { left: self.burst, at: now });
         self.refill(bucket, now);
-        bucket.left = (bucket.left - 1.0).max(0.0);
+        bucket.left = (bucket.left - cost).max(0.0);
     }
 
     fn refill(&self, bucket: &mut Bucket, now: Instant) -> f64 {
@@ -118,13 +118,13 @@ mod tests {
         let ip = |text: &str| flood.address(text.parse().unwrap());
         for _ in 0..3 {
             assert_eq!(flood.wait(ip("10.0.0.1")), None);
-            flood.charge(ip("10.0.0.1"));
+            flood.charge(ip("10.0.0.1"), 1.0);
         }
         assert!(flood.wait(ip("10.0.0.1")).is_some_and(|wait| wait <= Duration::from_secs(60)));
         assert!(flood.wait(ip("::ffff:10.0.0.1")).is_some(), "the same address in other clothes");
         assert_eq!(flood.wait(ip("10.0.0.2")), None);
         for _ in 0..3 {
-            flood.charge(ip("2001:db8::1"));
+            flood.charge(ip("2001:db8::1"), 1.0);
         }
         assert!(flood.wait(ip("2001:db8::ffff:2")).is_some());
         assert_eq!(flood.wait(ip("2001:db8:0:1::1")), None);
@@ -134,7 +134,7 @@ mod tests {
     fn memory_is_bounded_however_many_callers_come() {
         let flood = Flood::new(1, 1);
         for index in 0..CALLERS_MAX * 2 {
-            flood.charge(flood.caller(index));
+            flood.charge(flood.caller(index), 1.0);
             flood.remember(&Secret::new(index.to_string()));
         }
         assert!(flood.buckets.lock().len() <= CALLERS_MAX && flood.good.lock().len() <= TOKENS_MAX);

@@ -1,6 +1,6 @@
 //! The small pages beside the protocol: health, metrics and the protected-resource document.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use pipeline::{Door, Scope};
@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::{
     Http,
+    auth::Peer,
     reply::{HttpReply, json, refusal, text},
 };
+use crate::wire::Refusal;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -18,7 +20,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 impl Http {
     /// A page for this path, if it is one of ours.
-    pub(crate) fn page(self: &Arc<Self>, peer: IpAddr, parts: &Parts) -> Option<HttpReply> {
+    pub(crate) async fn page(self: &Arc<Self>, peer: &Peer, parts: &Parts) -> Option<HttpReply> {
         let path = parts.uri.path();
         let reply = match path {
             "/healthz" => text(StatusCode::OK, "alive\n"),
@@ -27,7 +29,7 @@ impl Http {
                 text(StatusCode::SERVICE_UNAVAILABLE, "the audit journal cannot be written\n")
             }
             "/readyz" => text(StatusCode::OK, "ready\n"),
-            "/metrics" => self.metrics(peer, parts),
+            "/metrics" => self.metrics(peer, parts).await,
             _ => {
                 let resource = path.strip_prefix(WELL_KNOWN)?;
                 if !(resource.is_empty() || resource.starts_with('/')) {
@@ -45,18 +47,20 @@ impl Http {
 
     /// RFC 9728: what this resource is and who issues tokens for it.
     fn protected_resource(&self, parts: &Parts, path: &str) -> HttpReply {
+        let issuers = self.wire.gate.issuers();
         let document = json!({
             "resource": format!("{}{path}", self.base_url(&parts.headers)),
             "resource_name": self.wire.config.server.title,
-            "authorization_servers": self.config.authorization_servers,
+            "authorization_servers": issuers.authorization_servers,
+            "scopes_supported": issuers.scopes,
             "bearer_methods_supported": ["header"],
         });
         json(StatusCode::OK, document.to_string())
     }
 
     /// Counters name every server, so they are for those who may read every server.
-    fn metrics(self: &Arc<Self>, peer: IpAddr, parts: &Parts) -> HttpReply {
-        let caller = match self.authenticate(peer, &parts.uri, &parts.headers) {
+    async fn metrics(self: &Arc<Self>, peer: &Peer, parts: &Parts) -> HttpReply {
+        let caller = match self.authenticate(peer, &parts.uri, &parts.headers).await {
             Ok((caller, _)) => caller,
             Err(reply) => return *reply,
         };
@@ -64,7 +68,7 @@ impl Http {
         let readable =
             gate.servers(&caller, &Scope::default(), Door::Http).map_or(0, |servers| servers.len());
         if readable < gate.registry().mounts().len() {
-            self.denied.charge(self.denied.caller(&caller.principal().id));
+            self.denied.charge(self.denied.caller(&caller.principal().id), Refusal::Denied.cost());
             let words = "metrics need `read` on every server";
             return refusal(StatusCode::FORBIDDEN, "insufficient_scope", words);
         }

@@ -12,14 +12,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Http,
-    auth::too_many,
+    auth::{insufficient, too_many},
     body,
     inbound::{Inbound, accepts, is_json},
     reply::{HttpReply, empty, events, message, refusal, with},
     routes::{Arrival, SESSION},
     stream::EventStream,
 };
-use crate::wire::{Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Reply, Session, Watch, Work, reply_of};
+use crate::wire::{
+    Exchange, Later, OUTBOX_MESSAGES_MAX, Opened, Refusal, Reply, Session, Watch, Work, reply_of,
+};
 
 impl Http {
     pub(crate) async fn post(
@@ -206,13 +208,15 @@ impl Http {
             outbox,
             cancel: cancel.clone(),
         };
-        let principal = self.denied.caller(&exchange.caller.principal().id);
+        let (principal, metadata) =
+            (self.denied.caller(&exchange.caller.principal().id), inbound.arrival.metadata);
         match self.wire.begin(id, method, params, exchange) {
             Work::Ready(reply) => message(reply),
             Work::Later(later) => {
                 // In older revisions a lost connection is no cancellation; see `Later::ends_with_client`.
                 let guard = (revision.is_modern() && later.ends_with_client).then(|| cancel.drop_guard());
-                let waiting = Waiting { later, inbox, guard, principal, streams: inbound.accepts.events };
+                let streams = inbound.accepts.events;
+                let waiting = Waiting { later, inbox, guard, principal, streams, metadata };
                 self.respond(waiting).await
             }
         }
@@ -220,15 +224,19 @@ impl Http {
 
     /// Answers with JSON, unless something has to be said first or it takes long.
     async fn respond(self: &Arc<Self>, waiting: Waiting) -> HttpReply {
-        let Waiting { later: Later { mut reply, .. }, mut inbox, guard, principal, streams } = waiting;
+        let Waiting { later: Later { mut reply, .. }, mut inbox, guard, principal, streams, metadata } =
+            waiting;
         let first = tokio::select! {
             biased;
-            reply = &mut reply => {
+            mut reply = &mut reply => {
                 self.settle(&reply, principal);
                 if let Some(guard) = guard {
                     guard.disarm();
                 }
-                return self.ready(reply, inbox);
+                return match reply.scope.take() {
+                    Some(scope) => step_up(reply, &scope, &metadata),
+                    None => self.ready(reply, inbox),
+                };
             }
             Some(first) = next(&mut inbox) => Some(first),
             () = tokio::time::sleep(self.config.keep_alive), if streams => None,
@@ -251,12 +259,18 @@ impl Http {
         events(EventStream::new(Some(first), inbox, last, None, self.config.keep_alive))
     }
 
-    /// Denied calls use up the caller's allowance.
+    /// Refused calls use up the caller's allowance.
     pub(crate) fn settle(&self, reply: &Reply, principal: u64) {
-        if reply.denied {
-            self.denied.charge(principal);
+        if reply.refusal != Refusal::No {
+            self.denied.charge(principal, reply.refusal.cost());
         }
     }
+}
+
+/// 403 for a call that one more scope would allow; the body says the same to the model.
+fn step_up(reply: Reply, scope: &str, metadata: &str) -> HttpReply {
+    let challenge = insufficient(metadata, scope, "the call needs another scope");
+    with(message(Reply { status: 403, ..reply }), header::WWW_AUTHENTICATE, &challenge)
 }
 
 /// A request that has begun.
@@ -266,6 +280,7 @@ struct Waiting {
     guard: Option<tokio_util::sync::DropGuard>,
     principal: u64,
     streams: bool,
+    metadata: String,
 }
 
 async fn next(inbox: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {

@@ -13,10 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// When things last happened on a connection.
 pub(crate) struct Pulse {
@@ -86,18 +83,18 @@ impl Drop for Busy {
 }
 
 /// A socket that tells its pulse when bytes come in.
-pub(crate) struct Watched {
-    socket: TcpStream,
+pub(crate) struct Watched<S> {
+    socket: S,
     pulse: Arc<Pulse>,
 }
 
-impl Watched {
-    pub(crate) fn new(socket: TcpStream, pulse: Arc<Pulse>) -> Self {
+impl<S> Watched<S> {
+    pub(crate) fn new(socket: S, pulse: Arc<Pulse>) -> Self {
         Self { socket, pulse }
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -112,7 +109,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.socket).poll_write(cx, buf);
         if matches!(polled, Poll::Ready(Ok(_))) {

@@ -1,16 +1,16 @@
 //! From a request to the part that answers it. Every path passes the guard first.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use http::{HeaderName, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use kernel::Secret;
 use pipeline::{Scope, Verified};
 use protocol::Revision;
 use tower::ServiceExt;
 
 use super::{
     Http,
+    auth::{Peer, Shown},
     body::{Answer, ReplyBody},
     guard::{Stranger, only},
     reply::{HttpReply, empty, refusal, with},
@@ -23,11 +23,13 @@ pub(crate) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 /// A request to the protocol, from somebody we know.
 pub(crate) struct Arrival {
     pub(crate) caller: Verified,
-    pub(crate) token: Secret<String>,
+    pub(crate) shown: Shown,
     pub(crate) scope: Scope,
+    /// Where the document about this resource is.
+    pub(crate) metadata: String,
 }
 
-pub(crate) async fn handle(http: Arc<Http>, peer: IpAddr, request: Request<Incoming>) -> HttpReply {
+pub(crate) async fn handle(http: Arc<Http>, peer: Peer, request: Request<Incoming>) -> HttpReply {
     let (parts, body) = request.into_parts();
     let checked = http.guard.read().check(&parts.uri, &parts.headers);
     match checked {
@@ -42,12 +44,12 @@ pub(crate) async fn handle(http: Arc<Http>, peer: IpAddr, request: Request<Incom
         }
     }
     let Some(scope) = scope_of(parts.uri.path()) else {
-        return match http.page(peer, &parts) {
+        return match http.page(&peer, &parts).await {
             Some(page) => page,
             None => elsewhere(&http, Request::from_parts(parts, body)).await,
         };
     };
-    let (caller, token) = match http.authenticate(peer, &parts.uri, &parts.headers) {
+    let (caller, shown) = match http.authenticate(&peer, &parts.uri, &parts.headers).await {
         Ok(known) => known,
         Err(reply) => return *reply,
     };
@@ -60,7 +62,8 @@ pub(crate) async fn handle(http: Arc<Http>, peer: IpAddr, request: Request<Incom
             "no server of this name; `core-mcp servers` lists them",
         );
     }
-    let arrival = Arrival { caller, token, scope };
+    let metadata = http.metadata_url(&parts.uri, &parts.headers);
+    let arrival = Arrival { caller, shown, scope, metadata };
     match parts.method {
         Method::POST => http.post(parts.headers, body, arrival).await,
         Method::GET => http.get(&parts.headers, arrival),
@@ -167,12 +170,12 @@ impl Http {
             outbox: None,
             cancel: tokio_util::sync::CancellationToken::new(),
         };
-        let (token, listener) = (arrival.token, Listener { wire: Arc::clone(&self.wire), exchange });
+        let (shown, listener) = (arrival.shown, Listener { wire: Arc::clone(&self.wire), exchange });
         let still_good = move || {
             if let Some(session) = &session {
                 session.touch();
             }
-            http.wire.gate.authenticate(&token, pipeline::Door::Http).is_ok()
+            http.wire.gate.admit_now(&shown.credentials(), pipeline::Door::Http).is_ok()
         };
         let last = Box::pin(async move {
             let _slot = slot;

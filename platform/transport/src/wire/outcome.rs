@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Reply, Wire,
+    Refusal, Reply, Wire,
     listing::refused,
     resources::LEGACY_NOT_FOUND,
     talk::{PATIENCE, Step, Talk},
@@ -164,24 +164,24 @@ impl Wire {
         {
             let approval = Approval { id: ticket.id.clone(), request: digest.clone() };
             let body = approval.write_question(id, ticket, &pending.principal, &self.sealer, server);
-            return Reply::fine(body);
+            return Reply { refusal: Refusal::of(error.kind), ..Reply::fine(body) };
         }
         if let Some(result) = &error.result {
             let view = RelayedView { untrusted: error.untrusted, ..RelayedView::default() };
             return self.relayed(pending, result, view);
         }
-        let denied = matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::AuthenticationFailed);
+        let (refusal, scope) = (Refusal::of(error.kind), error.scope.clone());
         if let Some(fault) = &error.fault {
             return Reply::fault(Some(id), &Fault::relayed(&in_revision(fault, revision)), revision);
         }
         if pending.kind != Kind::Tool {
-            return Reply { denied, ..Reply::fault(Some(id), &refused(error), revision) };
+            return Reply { refusal, scope, ..Reply::fault(Some(id), &refused(error), revision) };
         }
         let malformed = matches!(error.kind, ErrorKind::NotFound | ErrorKind::ValidationFailed);
         if malformed && !pending.well_formed {
-            return Reply::fault(Some(id), &unknown(error), revision);
+            return Reply { refusal, ..Reply::fault(Some(id), &unknown(error), revision) };
         }
-        Reply { denied, ..Reply::fine(write_failure(id, error, revision, server)) }
+        Reply { refusal, scope, ..Reply::fine(write_failure(id, error, revision, server)) }
     }
 }
 

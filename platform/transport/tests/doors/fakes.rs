@@ -13,8 +13,8 @@ use pipeline::{
     Gate, GateParts, LimitOverrides, Mount, Registry, Tuning,
     seams::{
         Action, ApprovalRequest, Approvals, Artifact, ArtifactInfo, Artifacts, AuditEntry, Contexts,
-        Decision, Durable, HistoryEntry, Identity, Journal, JournalError, Obligations, Policy,
-        PolicyQuestion,
+        Credentials, Decision, Durable, HistoryEntry, Identity, Issuers, Journal, JournalError, NotAdmitted,
+        Obligations, Policy, PolicyQuestion,
     },
 };
 use tokio::sync::oneshot;
@@ -82,6 +82,31 @@ impl Identity for Fakes {
 
     fn still_valid(&self, principal: &Principal) -> bool {
         !self.revoked.lock().unwrap().contains(&principal.id)
+    }
+
+    /// Certificates for `spiffe://test/…` belong to the principal of that name.
+    fn admit(&self, shown: &Credentials<'_>) -> Result<Arc<Principal>, NotAdmitted> {
+        let token = match (shown.token, shown.certificate) {
+            (Some(token), _) => token.clone(),
+            (None, certificate) => {
+                let mut names = certificate.into_iter().flat_map(|it| &it.names);
+                let name = names.find_map(|it| it.strip_prefix("uri:spiffe://test/")).unwrap_or_default();
+                Secret::new(name.to_owned())
+            }
+        };
+        Ok(self.authenticate(&token)?)
+    }
+
+    /// With the scope `write`, `eve` would be ann.
+    fn with_more_scope(&self, principal: &Principal) -> Vec<(String, Principal)> {
+        let ann = Principal { id: "ann".into(), ..principal.clone() };
+        if principal.id == "eve" { vec![("write".into(), ann)] } else { Vec::new() }
+    }
+
+    fn issuers(&self) -> Arc<Issuers> {
+        let (authorization_servers, first_scopes) =
+            (vec!["https://id.example.com".into()], vec!["read".into()]);
+        Arc::new(Issuers { authorization_servers, scopes: vec!["read".into(), "write".into()], first_scopes })
     }
 }
 

@@ -150,6 +150,28 @@ async fn denied_calls_use_up_their_callers_allowance_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn mistakes_cannot_fill_the_journal_either() {
+    for (name, arguments) in
+        [("bench__echo", json!({"oops": 1})), ("bench__nothing", json!({})), ("x", json!({}))]
+    {
+        let server = start_with(|config| {
+            config.refusals_burst = 2;
+            config.refusals_per_minute = 1;
+        })
+        .await;
+        let call = || Ask::modern("ann", "tools/call", json!({"name": name, "arguments": arguments}));
+        let mut statuses = Vec::new();
+        for _ in 0..40 {
+            statuses.push(call().send(&server).await.status);
+        }
+        let looked_at = statuses.iter().filter(|it| **it != 429).count();
+        assert!((10..=11).contains(&looked_at), "{name}: {statuses:?}");
+        assert_eq!(statuses.last(), Some(&429));
+        assert!(server.fakes.records.lock().unwrap().len() <= 22, "a flood does not fill the journal");
+    }
+}
+
+#[tokio::test]
 async fn sessions_are_bounded_per_principal() {
     let server = start_with(|config| config.max_sessions_per_principal = 2).await;
     let mut ids = Vec::new();

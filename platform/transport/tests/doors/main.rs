@@ -11,3 +11,4 @@ mod modern;
 mod pages;
 mod server;
 mod stdio;
+mod tls;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use transport::{HttpConfig, HttpServer};
 
 use crate::{
-    client::{Ask, Running, start, start_with, wire},
+    client::{Ask, Running, start, wire},
     fakes,
 };
 
@@ -32,17 +32,19 @@ async fn health_is_for_everybody_and_metrics_for_those_who_may_read_all() {
 
 #[tokio::test]
 async fn a_caller_without_a_token_learns_where_tokens_come_from() {
-    let server = start_with(|config| {
-        config.authorization_servers = vec!["https://id.example.com".into()];
-    })
-    .await;
+    let server = start().await;
     let refused = Ask::modern("ann", "tools/list", json!({})).without("authorization").send(&server).await;
     assert_eq!(refused.status, 401);
     let challenge = refused.header("www-authenticate").unwrap();
     let url = "http://localhost/.well-known/oauth-protected-resource/mcp";
-    assert_eq!(challenge, format!("Bearer realm=\"core-mcp\", resource_metadata=\"{url}\""));
+    assert_eq!(challenge, format!("Bearer realm=\"core-mcp\", resource_metadata=\"{url}\", scope=\"read\""));
     let wrong = Ask::modern("nobody", "tools/list", json!({})).send(&server).await;
-    assert!(wrong.header("www-authenticate").unwrap().ends_with("error=\"invalid_token\""));
+    assert!(
+        wrong
+            .header("www-authenticate")
+            .unwrap()
+            .ends_with("error=\"invalid_token\", error_description=\"the token is not valid\"")
+    );
     for (path, resource) in [
         ("/.well-known/oauth-protected-resource", "http://localhost"),
         ("/.well-known/oauth-protected-resource/mcp", "http://localhost/mcp"),
@@ -51,9 +53,31 @@ async fn a_caller_without_a_token_learns_where_tokens_come_from() {
         let document = Ask::new("GET", path).send(&server).await.json();
         assert_eq!(document["resource"], resource);
         assert_eq!(document["authorization_servers"], json!(["https://id.example.com"]));
+        assert_eq!(document["scopes_supported"], json!(["read", "write"]));
     }
     let lookalike = Ask::new("GET", "/.well-known/oauth-protected-resourceful").send(&server).await;
     assert_eq!(lookalike.status, 404);
+}
+
+#[tokio::test]
+async fn a_call_that_one_more_scope_would_allow_says_which() {
+    let server = start().await;
+    let call = |token: &str| {
+        Ask::modern(token, "tools/call", json!({"name": "bench__echo", "arguments": {"message": "x"}}))
+    };
+    let refused = call("eve").send(&server).await;
+    assert_eq!(refused.status, 403);
+    let url = "http://localhost/.well-known/oauth-protected-resource/mcp";
+    assert_eq!(
+        refused.header("www-authenticate").unwrap(),
+        format!(
+            "Bearer realm=\"core-mcp\", resource_metadata=\"{url}\", error=\"insufficient_scope\", scope=\"write\", \
+             error_description=\"the call needs another scope\""
+        )
+    );
+    let text = refused.json()["result"]["content"][0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("hint: ask the authorization server for the scope `write`"), "{text}");
+    assert_eq!(call("ann").send(&server).await.status, 200);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use guard::{
+    Refusal,
     command::{Catalog, Judge, Plan, Stage, parse},
     path::Roots,
 };
@@ -10,13 +11,13 @@ use kernel::{ErrorKind, Principal, StartContext, ToolError};
 use sandbox::{Enforcement, Launcher, ProcessLimits, SandboxPolicy};
 
 use super::{environment::Home, sessions::Sessions};
-use crate::{ExecConfig, config::Network};
+use crate::{ExecConfig, config::Network, error::refused};
 
 /// Judges and runs commands.
 pub(crate) struct Engine {
     pub(super) config: ExecConfig,
     pub(super) sessions: Arc<Sessions>,
-    judge: Judge,
+    judge: Arc<Judge>,
     launcher: Option<Launcher>,
     enforcement: Enforcement,
     protected: Vec<PathBuf>,
@@ -35,7 +36,7 @@ impl Engine {
         protected.push(start.state_dir.clone());
         Self {
             sessions: Arc::new(Sessions::new(config.sessions_max, config.session_bytes_max)),
-            judge: Judge::new(catalog, roots),
+            judge: Arc::new(Judge::new(catalog, roots)),
             config,
             launcher,
             enforcement,
@@ -60,13 +61,39 @@ impl Engine {
     }
 
     /// Parses and judges a command line.
-    pub(crate) fn plan(&self, command: &str, cwd: Option<&str>) -> Result<Plan, ToolError> {
-        Ok(self.judge.judge(&parse(command)?, cwd.unwrap_or("."))?)
+    pub(crate) async fn plan(&self, command: &str, cwd: Option<&str>) -> Result<Plan, ToolError> {
+        self.judged(command, cwd).await?.map_err(refused)
+    }
+
+    /// As [`Engine::plan`], with the refusal as the guard words it.
+    pub(crate) async fn judged(
+        &self,
+        command: &str,
+        cwd: Option<&str>,
+    ) -> Result<Result<Plan, Refusal>, ToolError> {
+        let (command, cwd) = (command.to_owned(), cwd.unwrap_or(".").to_owned());
+        self.blocking(move |judge| judge.judge(&parse(&command)?, &cwd)).await
+    }
+
+    /// Patterns, scripts and settings of repositories are read to judge, which may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Judge) -> T + Send + 'static,
+    ) -> Result<T, ToolError> {
+        let judge = Arc::clone(&self.judge);
+        let done = tokio::task::spawn_blocking(move || work(&judge)).await;
+        done.map_err(|error| ToolError::wrap(ErrorKind::Internal, error))
     }
 
     /// Judges one program with arguments that a tool of ours built.
-    pub(crate) fn plan_args(&self, program: &str, args: &[String], cwd: &str) -> Result<Plan, ToolError> {
-        Ok(self.judge.judge_args(program, args, cwd)?)
+    pub(crate) async fn plan_args(
+        &self,
+        program: &'static str,
+        args: Vec<String>,
+        cwd: &str,
+    ) -> Result<Plan, ToolError> {
+        let cwd = cwd.to_owned();
+        self.blocking(move |judge| judge.judge_args(program, &args, &cwd)).await?.map_err(refused)
     }
 
     /// The launcher, where commands may run at all.

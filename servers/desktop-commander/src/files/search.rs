@@ -100,6 +100,8 @@ struct Search<'a> {
     order: &'a SearchOrder,
     pattern: Regex,
     glob: Option<globset::GlobMatcher>,
+    /// The pattern, when names are searched with one such as `*.rs`.
+    names: Option<globset::GlobMatcher>,
     resume: Option<Place>,
     last: Option<Place>,
     bytes_max: u64,
@@ -119,6 +121,7 @@ impl Files {
             order,
             pattern: compile(order)?,
             glob: order.glob.as_deref().map(parse_glob).transpose()?,
+            names: order.is_name_glob().then(|| parse_glob(&order.pattern)).transpose()?,
             last: resume.clone(),
             resume,
             bytes_max: self.limits.read_bytes_max,
@@ -182,7 +185,11 @@ impl Search<'_> {
 
     fn match_name(&mut self, path: &Path) {
         self.found.files_searched += 1;
-        if self.pattern.is_match(path.as_os_str().as_encoded_bytes()) {
+        let is_match = match &self.names {
+            Some(names) => matches(names, path),
+            None => self.pattern.is_match(path.as_os_str().as_encoded_bytes()),
+        };
+        if is_match {
             self.push(path, None, None);
         }
     }
@@ -219,6 +226,13 @@ impl Search<'_> {
 
     fn is_full(&self) -> bool {
         self.found.matches.len() >= usize::try_from(self.order.limit).unwrap_or(usize::MAX)
+    }
+}
+
+impl SearchOrder {
+    /// Names are found by a part of them, or by a glob where the pattern looks like one.
+    fn is_name_glob(&self) -> bool {
+        self.kind == SearchKind::Name && !self.regex && self.pattern.contains(['*', '?'])
     }
 }
 

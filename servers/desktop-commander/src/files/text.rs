@@ -14,9 +14,21 @@ pub(super) struct Text {
     pub(super) lossy: bool,
 }
 
+/// The encoding of a WHATWG label, or of a name that Python has for one: `latin-1`, `utf_8`, `utf-8-sig`.
+fn labelled(label: &str) -> Option<&'static Encoding> {
+    let plain = label.replace('_', "-").to_ascii_lowercase();
+    let plain = match plain.as_str() {
+        "latin-1" | "l1" => "latin1",
+        "utf-8-sig" => "utf-8",
+        "utf-16" => "utf-16le",
+        other => other,
+    };
+    Encoding::for_label(label.as_bytes()).or_else(|| Encoding::for_label(plain.as_bytes()))
+}
+
 /// Decodes a file. Bytes with zeros that no wide encoding explains are no text.
 pub(super) fn decode(bytes: &[u8], label: &str) -> Result<Text, FileError> {
-    let asked = Encoding::for_label(label.as_bytes()).ok_or(FileError::UnknownEncoding)?;
+    let asked = labelled(label).ok_or(FileError::UnknownEncoding)?;
     let marked = Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
     let is_wide = [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE].contains(&marked.unwrap_or(asked));
     if !is_wide && bytes.iter().take(8192).any(|byte| *byte == 0) {
@@ -106,6 +118,10 @@ mod tests {
     #[test]
     fn encodings_are_named_sniffed_and_refused() {
         let get = |bytes: &[u8], label| decode(bytes, label).map(|it| (it.content, it.encoding, it.lossy));
+        for label in ["latin-1", "latin_1", "latin1", "iso8859-1", "cp1252"] {
+            assert!(matches!(get(b"caf\xe9", label), Ok((text, _, false)) if text == "café"), "{label}");
+        }
+        assert!(matches!(get(b"\xef\xbb\xbfx", "utf_8_sig"), Ok((text, "UTF-8", false)) if text == "x"));
         assert!(
             matches!(get(b"caf\xe9", "windows-1252"), Ok((text, "windows-1252", false)) if text == "café")
         );

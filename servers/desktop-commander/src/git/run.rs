@@ -28,7 +28,7 @@ pub(crate) async fn git(
     args: &[&str],
 ) -> Result<Said, ToolError> {
     let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-    let plan = commands.plan_args("git", &args, repo)?;
+    let plan = commands.plan_args("git", args.clone(), repo).await?;
     let network_closed = commands.network_closed(&plan, false);
     let request = Request {
         plan,

@@ -65,7 +65,7 @@ impl Tool for ExecuteCommand {
 
     async fn call(self, server: &DesktopCommander, cx: &CallContext) -> Result<CommandResult, ToolError> {
         let commands = &server.commands;
-        let plan = commands.plan(&self.command, self.working_directory.as_deref())?;
+        let plan = commands.plan(&self.command, self.working_directory.as_deref()).await?;
         let offline = self.network == Some(false);
         let shown = CommandResult::of(commands, &plan, offline);
         if self.network == Some(true) && !plan.stages().all(|stage| commands.grants_network(stage)) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use guard::{Refusal, command::parse};
+use guard::command::Plan;
 use kernel::{Caching, CallContext, Effect, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,19 +68,21 @@ impl Tool for ExplainCommand {
 
     async fn call(self, server: &DesktopCommander, _cx: &CallContext) -> Result<Explanation, ToolError> {
         let commands = &server.commands;
-        let cwd = self.working_directory.as_deref().unwrap_or(".");
-        Ok(explain(commands, &self.command, cwd).unwrap_or_else(|refusal| Explanation {
-            code: Some(refusal.code.to_owned()),
-            reason: Some(refusal.rule),
-            safer_alternative: Some(refusal.fix),
-            ..Explanation::default()
-        }))
+        let judged = commands.judged(&self.command, self.working_directory.as_deref()).await?;
+        Ok(match judged {
+            Ok(plan) => explain(commands, &plan),
+            Err(refusal) => Explanation {
+                code: Some(refusal.code.to_owned()),
+                reason: Some(refusal.rule),
+                safer_alternative: Some(refusal.fix),
+                ..Explanation::default()
+            },
+        })
     }
 }
 
-fn explain(commands: &Commands, command: &str, cwd: &str) -> Result<Explanation, Refusal> {
-    let plan = commands.judge().judge(&parse(command)?, cwd)?;
-    let reason = commands.network_closed(&plan, false).map(str::to_owned);
+fn explain(commands: &Commands, plan: &Plan) -> Explanation {
+    let reason = commands.network_closed(plan, false).map(str::to_owned);
     let mut explanation = Explanation { allowed: true, reason, ..Explanation::default() };
     for stage in plan.stages() {
         explanation.programs.push(stage.program().to_string_lossy().into_owned());
@@ -90,5 +92,5 @@ fn explain(commands: &Commands, command: &str, cwd: &str) -> Result<Explanation,
         explanation.network |= commands.grants_network(stage);
     }
     explanation.rule_ids.dedup();
-    Ok(explanation)
+    explanation
 }

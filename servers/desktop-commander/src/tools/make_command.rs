@@ -1,8 +1,11 @@
 //! Runs a make target.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use guard::command::{Redirect, parse};
+use guard::{
+    command::{Redirect, parse},
+    path::Roots,
+};
 use kernel::{Caching, CallContext, Effect, ErrorKind, Meta, Resource, Tool, ToolError, Trust};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -67,7 +70,7 @@ impl Tool for MakeCommand {
         let mut args = options(self.args.as_deref().unwrap_or_default())?;
         args.push(target(&self.target)?);
         let cwd = self.working_directory.as_deref().unwrap_or(".");
-        let plan = commands.plan_args("make", &args, cwd)?;
+        let plan = commands.plan_args("make", args, cwd).await?;
         let folder = plan.cwd().to_owned();
         let timeout = u64::from(self.timeout).min(commands.config().timeout_seconds_max);
         let request = Request {
@@ -80,12 +83,7 @@ impl Tool for MakeCommand {
         };
         let mut result = run(commands, request, OUTPUT_BYTES, cx).await?;
         if result.exit_code == Some(2) {
-            let roots = commands.judge().roots();
-            let found = MAKEFILES.iter().find_map(|name| {
-                let file = roots.resolve_readable("working_directory", folder.join(name).to_str()?).ok()?;
-                file.read(MAKEFILE_BYTES_MAX).ok()
-            });
-            let targets = targets(&String::from_utf8_lossy(&found.unwrap_or_default()));
+            let targets = commands.blocking(move |judge| targets_in(judge.roots(), &folder)).await?;
             if !targets.contains(&self.target) {
                 result.targets = targets;
             }
@@ -147,6 +145,15 @@ fn is_option(word: &str) -> bool {
             | "--keep-going"
             | "--always-make"
     ) || word.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
+
+/// The targets of the makefile that make takes in `folder`.
+fn targets_in(roots: &Roots, folder: &Path) -> Vec<String> {
+    let found = MAKEFILES.iter().find_map(|name| {
+        let file = roots.resolve_readable("working_directory", folder.join(name).to_str()?).ok()?;
+        file.read(MAKEFILE_BYTES_MAX).ok()
+    });
+    targets(&String::from_utf8_lossy(&found.unwrap_or_default()))
 }
 
 /// `name:` at the beginning of a line, but no assignment, pattern rule or special target.

@@ -43,6 +43,8 @@ async fn an_allowed_program_cannot_reach_what_its_arguments_do_not_show() {
     let port = listener.local_addr().unwrap().port();
     let out = desk.out();
     let out = out.display();
+    // The launcher stays with the program as its parent; we are the process that started it.
+    let us = std::process::id();
     let scripts = [
         ("read a file outside", format!("open F,'<','{}' or die; print <F>", secret.display())),
         ("read /etc/shadow", "open F,'<','/etc/shadow' or die; print <F>".to_owned()),
@@ -57,9 +59,11 @@ async fn an_allowed_program_cannot_reach_what_its_arguments_do_not_show() {
         ),
         (
             "read our environment",
-            "open F,'<','/proc/'.getppid().'/environ' or die; print <F>; die unless $. > 0".to_owned(),
+            format!("open F,'<','/proc/{us}/environ' or die; print <F>; die unless $. > 0"),
         ),
-        ("signal us", "kill(0, getppid()) or die".to_owned()),
+        ("signal us", format!("kill(0, {us}) or die")),
+        ("limit us", format!("$z = \"\\0\" x 16; syscall(302, {us}, 4, $z, 0) == 0 or die")),
+        ("slow us down", format!("setpriority(0, {us}, 5) or die")),
         ("see inherited variables", "die unless $ENV{CARGO_MANIFEST_DIR}".to_owned()),
         ("become another user", "$< = 1000; die if $< != 1000; die".to_owned()),
     ];
@@ -113,6 +117,12 @@ async fn a_redirect_through_a_link_made_later_leads_nowhere() {
     let result = desk.run("perl link.pl && echo x > late").await;
     assert_ne!(result["exit_code"], 0, "{result}");
     assert!(!desk.out().join("new").exists());
+    // Nor to what is inside and may not be changed.
+    desk.sh("git init").await;
+    desk.write("link.pl", "symlink '.git/config', 'later' or die");
+    let result = desk.run("perl link.pl && echo x > later").await;
+    assert_ne!(result["exit_code"], 0, "{result}");
+    assert!(desk.read(".git/config").contains("[core]"));
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn time_runs_out_for_every_program_of_a_pipeline() {
     assert_eq!(running(&desk, "stubborn.pl"), 0);
 }
 
-/// Processes whose command line names a file of this desk.
+/// Processes whose command line names a file of this desk, the launcher that stays with them included.
 fn running(desk: &Desk, name: &str) -> usize {
     let cwd = desk.root();
     let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
@@ -106,7 +106,7 @@ async fn a_cancelled_or_dropped_call_leaves_no_process_behind() {
     let cancel = cx.cancel.clone();
     let call = desk.call_with(cx, "execute_command", json!({"command": "perl wait.pl"}));
     let stop = async {
-        eventually(|| running(&desk, "wait.pl") == 2).await;
+        eventually(|| running(&desk, "wait.pl") == 3).await;
         cancel.cancel();
     };
     let (outcome, ()) = tokio::join!(call, stop);
@@ -116,7 +116,7 @@ async fn a_cancelled_or_dropped_call_leaves_no_process_behind() {
     let call = desk.call("execute_command", json!({"command": "perl wait.pl"}));
     tokio::select! {
         _ = call => panic!("it ended"),
-        () = eventually(|| running(&desk, "wait.pl") == 2) => {}
+        () = eventually(|| running(&desk, "wait.pl") == 3) => {}
     }
     eventually(|| running(&desk, "wait.pl") == 0).await;
 }

@@ -43,6 +43,32 @@ async fn pages_stay_small_enough_to_be_sent_whole() {
     }
 }
 
+/// A refusal is read by a model: it says which parameter, tool or key helps.
+#[tokio::test]
+async fn refusals_say_what_helps() {
+    let desk = Desk::with(json!({"files": {"read_bytes_max": 2048}})).await;
+    desk.put("big", &"x\n".repeat(4096));
+    desk.put("twice", "a\na\n");
+    let change = desk.ok("write_file", json!({"file_path": "once", "content": "1"})).await;
+    desk.undo(&change).await;
+    for (tool, args, help) in [
+        ("read_file", json!({"file_path": "big"}), "files.read_bytes_max"),
+        ("read_file", json!({"file_path": "/etc/passwd"}), "get_policy"),
+        ("execute_command", json!({"command": "cat /etc/shadow"}), "get_policy"),
+        (
+            "edit_file",
+            json!({"file_path": "twice", "edits": [{"old": "a", "new": "b"}]}),
+            "`expected_count` to 2",
+        ),
+        ("search_files", json!({"directory_path": ".", "pattern": "(", "regex": true}), "`regex`"),
+        ("search_files", json!({"directory_path": ".", "pattern": "x", "glob": "["}), "`*.rs`"),
+        ("undo_change", json!({"change_id": change["change_id"]}), "list_changes"),
+    ] {
+        let error = desk.call(tool, args.clone()).await.unwrap_err();
+        assert!(error.hints.iter().any(|hint| hint.contains(help)), "{tool} {args}: {error:?}");
+    }
+}
+
 #[tokio::test]
 async fn reads_bytes_and_encodings() {
     let desk = Desk::new().await;

@@ -137,6 +137,15 @@ async fn finds_names_and_respects_ignore_files() {
     assert_eq!(search(&desk, names(json!({}))).await, ["src/hit.rs"]);
     let all = search(&desk, names(json!({"include_ignored": true}))).await;
     assert_eq!(all, ["deep/hit.log", "hit.log", "src/hit.rs", "src/secret_hit", "target/Hit"]);
+    for (glob, expected) in [
+        ("*.rs", ["src/hit.rs"].as_slice()),
+        ("h?t.rs", &["src/hit.rs"]),
+        ("src/h*", &["src/hit.rs"]),
+        ("*.toml", &[]),
+    ] {
+        let found = search(&desk, names(json!({"pattern": glob}))).await;
+        assert_eq!(found, expected, "{glob}");
+    }
     let text = search(&desk, json!({"directory_path": ".", "pattern": "needle"})).await;
     assert_eq!(text, ["keep.log", "src/hit.rs"]);
     let deep = search(&desk, json!({"directory_path": "deep", "pattern": "needle"})).await;

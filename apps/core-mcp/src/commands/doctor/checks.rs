@@ -8,6 +8,7 @@ use std::{
 
 use kernel::Health;
 use store::DataDir;
+use vault::Vault;
 
 use super::Check;
 use crate::{
@@ -53,6 +54,7 @@ pub(super) async fn all(app: &App) -> Result<Vec<Check>, Failure> {
     if let Some(loaded) = loaded {
         checks.push(port(&data, &loaded));
         checks.push(policies(app));
+        checks.extend(super::access::all(&data, &loaded).await);
         checks.extend(servers(app, &data, &loaded).await);
     }
     Ok(checks)
@@ -97,6 +99,7 @@ fn databases(data: &DataDir) -> Vec<Check> {
         ("database identity.db", data.identity_db()),
         ("database audit.db", data.audit_db()),
         ("database state.db", data.state_db()),
+        ("database secrets.db", data.secrets_db()),
     ];
     let existing = known.into_iter().filter(|(_, path)| path.exists());
     let checked = existing.map(|(name, path)| {
@@ -201,7 +204,14 @@ fn policies(app: &App) -> Check {
 
 async fn servers(app: &App, data: &DataDir, loaded: &Loaded) -> Vec<Check> {
     let files: Vec<_> = app.sources(data.root()).files().map(Path::to_owned).collect();
-    let registry = mount(&Mounts::All, &loaded.settings, data, &files).await;
+    let vault = match Vault::open(data) {
+        Ok(vault) => vault,
+        Err(error) => {
+            let fix = "restore keys/vault.key and secrets.db from the same backup";
+            return vec![Check::failed("secrets", error.to_string(), fix)];
+        }
+    };
+    let registry = mount(&Mounts::All, &loaded.settings, (data, &vault), &files).await;
     let mut checks = Vec::new();
     for it in registry.mounts().iter() {
         let health = match &it.state {

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::config::Node;
 
 /// Keys, or beginnings of keys, that a running server takes up.
-const LIVE: [&str; 3] = ["tuning.", "server.allowed_hosts", "server.allowed_origins"];
+const LIVE: [&str; 5] =
+    ["tuning.", "server.allowed_hosts", "server.allowed_origins", "server.tls.clients", "auth."];
 
 /// The keys whose values differ, sorted.
 pub(super) fn changed_keys(before: &Node, after: &Node) -> Vec<String> {

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use pipeline::{Gate, seams::AuditEntry};
 use policy::{PolicyEngine, PolicyErrors, ReloadReport, Watcher};
 use serde_json::json;
-use transport::AllowLists;
+use transport::{AllowLists, TlsReload};
 
 use super::changes::{changed_keys, fingerprint, needs_restart};
 use crate::{
-    config::{self, Loaded, Sources},
+    config::{self, Loaded, Settings, Sources},
     platform::{Platform, RunningLock, manifest},
 };
 
@@ -62,6 +62,7 @@ pub(super) struct Reloader<'a> {
     sources: Sources,
     lock: RunningLock,
     lists: AllowLists,
+    tls: Option<TlsReload>,
     /// As they were acted on last.
     settled: Fingerprint,
     /// As they were at the last look.
@@ -75,28 +76,40 @@ impl<'a> Reloader<'a> {
         platform: &'a Platform,
         sources: Sources,
         lock: RunningLock,
-        lists: AllowLists,
+        (lists, tls): (AllowLists, Option<TlsReload>),
     ) -> Self {
-        let seen = fingerprint(sources.files());
-        Self { platform, sources, lock, lists, settled: seen.clone(), seen, current: platform.config.clone() }
+        let current = platform.config.clone();
+        let mut made =
+            Self { platform, sources, lock, lists, tls, settled: Vec::new(), seen: Vec::new(), current };
+        made.seen = made.files();
+        made.settled.clone_from(&made.seen);
+        made
     }
 
     /// Reloads when the files changed and have been the same for two looks: an editor may be half way.
     pub(super) fn look(&mut self) {
-        let now = fingerprint(self.sources.files());
+        let now = self.files();
         let is_stable = now == self.seen;
         self.seen = now;
         if is_stable && self.seen != self.settled {
             self.settled.clone_from(&self.seen);
             self.reload_config();
+            self.reload_tls();
         }
+    }
+
+    /// Configuration, certificates and keys.
+    fn files(&self) -> Fingerprint {
+        let tls = self.tls.iter().flat_map(TlsReload::files);
+        fingerprint(self.sources.files().chain(tls))
     }
 
     /// SIGHUP: configuration, policies, and the roles policies may name.
     pub(super) fn reload_now(&mut self) {
-        self.settled = fingerprint(self.sources.files());
+        self.settled = self.files();
         self.seen.clone_from(&self.settled);
         self.reload_config();
+        self.reload_tls();
         self.reload_policies();
     }
 
@@ -105,6 +118,31 @@ impl<'a> Reloader<'a> {
         match manifest(gate.registry(), identity) {
             Ok(manifest) => policies_changed(gate, PolicyEngine::reload_with(policy, manifest)),
             Err(failure) => tracing::error!(error = failure.message, "the policies were not looked at"),
+        }
+    }
+
+    /// New connections get the new certificate; when it cannot be used, the old one.
+    fn reload_tls(&self) {
+        let Some(tls) = &self.tls else { return };
+        match tls.reload() {
+            Ok(()) => record(&self.platform.gate, "tls.reloaded", json!({})),
+            Err(error) => {
+                tracing::error!(%error, "the changed certificate or key was refused; the old one stays in force");
+                record(&self.platform.gate, "tls.refused", json!({ "file": error.path }));
+            }
+        }
+    }
+
+    /// Authorization servers, and whose certificates are whose.
+    fn reload_auth(&self, settings: &Settings) {
+        match self.platform.oauth(settings) {
+            Ok(oauth) => self.platform.authenticator.replace(oauth, &settings.server.tls.clients),
+            Err(failure) => {
+                tracing::error!(
+                    error = failure.message,
+                    "the changed [auth] was refused; the old one stays in force"
+                );
+            }
         }
     }
 
@@ -123,7 +161,10 @@ impl<'a> Reloader<'a> {
         if loaded.settings.tuning != self.current.settings.tuning {
             self.platform.gate.retune(loaded.settings.tuning.clone());
         }
-        let server = &loaded.settings.server;
+        let (server, before) = (&loaded.settings.server, &self.current.settings);
+        if loaded.settings.auth != before.auth || server.tls.clients != before.server.tls.clients {
+            self.reload_auth(&loaded.settings);
+        }
         self.lists.replace(&server.allowed_hosts, &server.allowed_origins);
         // Compared with the start, so that a change that is taken back needs no restart.
         let mut waiting = changed_keys(&self.platform.config.tree, &loaded.tree);

@@ -11,18 +11,24 @@ use crate::{
 
 const COMPRESS: Cli = Cli { text: &["-S", "--suffix"], ..Cli::plain(Operands::Write) };
 const ZIP: Cli = Cli {
-    refuse: &[
-        ("-TT", "it starts another program"),
-        ("-T", "it starts another program"),
-        ("--unzip-command", "it starts another program"),
-        ("-m", "it removes the files it packs"),
-        ("--move", "it removes the files it packs"),
-    ],
-    text: &["-x", "-i", "-n", "-t", "-P", "--exclude", "--include"],
-    read: &[],
-    write: &["-b", "-O", "--out", "--output-file"],
-    operands: Operands::WriteThenRead,
+    text: &["-x", "-i", "-n", "--exclude", "--include", "--suffixes"],
+    write: &["-b", "-O", "--temp-path", "--output-file"],
+    ..Cli::plain(Operands::WriteThenRead)
 };
+/// Options of zip that take no value, start nothing, remove nothing and write nothing of their own.
+const ZIP_LETTERS: &str = "0123456789DXfjqruvy";
+const ZIP_WORDS: &[&str] = &[
+    "--recurse-paths",
+    "--junk-paths",
+    "--no-extra",
+    "--no-dir-entries",
+    "--symlinks",
+    "--update",
+    "--freshen",
+    "--quiet",
+    "--verbose",
+    "--version",
+];
 const ZSTD: Cli = Cli {
     text: &["-M", "-T"],
     read: &["-D", "--patch-from", "--filelist"],
@@ -45,9 +51,34 @@ pub(super) const PROGRAMS: &[Program] = &[
     Program::table("unzip", "archive.unzip", &UNZIP),
     Program::table("xz", "archive.compress", &COMPRESS),
     Program::harmless("zcat", "archive.read", &Cli::plain(Operands::Read)),
-    Program::table("zip", "archive.zip", &ZIP),
+    Program::own("zip", "archive.zip", zip),
     Program::table("zstd", "archive.compress", &ZSTD),
 ];
+
+/// zip has options of two letters (`-tt DATE`, `-lf FILE`), so a cluster cannot be cut up by letters: what is
+/// not known is refused.
+fn zip(call: &mut Call<'_>) -> Result<Verdict, Refusal> {
+    for item in call.args.iter().take_while(|arg| *arg != "--").filter(|arg| arg.len() > 1) {
+        let is_known = match item.strip_prefix("--") {
+            Some(_) => {
+                let name = item.split('=').next().unwrap_or_default();
+                ZIP_WORDS.iter().chain(ZIP.text).chain(ZIP.write).any(|word| *word == name)
+            }
+            None => item.strip_prefix('-').is_none_or(|letters| {
+                letters.chars().all(|letter| ZIP_LETTERS.contains(letter))
+                    || ZIP.text.iter().chain(ZIP.write).any(|flag| flag == item)
+            }),
+        };
+        if !is_known {
+            return Err(call.refuse(
+                item,
+                "the option is not understood",
+                "use -r, -j, -q, -u, -x and the levels 0 to 9",
+            ));
+        }
+    }
+    ZIP.judge(call).map(|()| Verdict::Fine)
+}
 
 const TAR_REFUSED: &[(&str, &str)] = &[
     ("-I", "it starts another program"),
@@ -65,6 +96,8 @@ const TAR_REFUSED: &[(&str, &str)] = &[
     ("--rsh-command", "it starts another program"),
     ("--rmt-command", "it starts another program"),
     ("--remove-files", "it removes the files it packs"),
+    ("--index-file", "it writes a file of its own"),
+    ("--volno-file", "it writes a file of its own"),
 ];
 
 /// Short options with a value.
@@ -173,10 +206,17 @@ impl Tar {
             "--extract" | "--get" => self.mode('x'),
             _ => {}
         }
-        for (long, short) in
-            [("--file", "-f"), ("--directory", "-C"), ("--files-from", "-T"), ("--exclude-from", "-X")]
-        {
-            if stands_for(name, long) {
+        const VALUED: &[(&str, &str)] = &[
+            ("--file", "-f"),
+            ("--directory", "-C"),
+            ("--files-from", "-T"),
+            ("--exclude-from", "-X"),
+            ("--listed-incremental", "-g"),
+            ("--one-top-level", "-C"),
+        ];
+        for (long, short) in VALUED {
+            // The last one takes its value only with a sign.
+            if stands_for(name, long) && (attached.is_some() || *long != "--one-top-level") {
                 let value = attached.or_else(|| rest.next().cloned());
                 return self.value(call, short, value);
             }
@@ -202,7 +242,9 @@ impl Tar {
                 self.folder = Some(value.clone());
                 call.write(&value)
             }
-            "-T" | "-X" | "-g" => call.read(&value),
+            // The state of an incremental archive is read and written.
+            "-g" => call.write(&value),
+            "-T" | "-X" => call.read(&value),
             _ => Ok(()),
         }
     }

@@ -79,7 +79,7 @@ impl Interpreter {
                         &format!("use one of {}", self.modules.join(", ")),
                     ));
                 }
-                return rest(call, args);
+                return rest(call, module, args);
             }
             if self.options.contains(&arg.as_str()) {
                 continue;
@@ -92,7 +92,7 @@ impl Interpreter {
                 ));
             }
             call.read(arg)?;
-            return rest(call, args);
+            return rest(call, "", args);
         }
         Err(call.refuse(
             "",
@@ -102,9 +102,25 @@ impl Interpreter {
     }
 }
 
-fn rest<'a>(call: &mut Call<'_>, args: impl Iterator<Item = &'a String>) -> Result<Verdict, Refusal> {
+/// What a script or a module gets. Of the modules, two write what an operand names.
+fn rest<'a>(
+    call: &mut Call<'_>,
+    module: &str,
+    args: impl Iterator<Item = &'a String>,
+) -> Result<Verdict, Refusal> {
+    let mut operands = 0;
     for arg in args {
         call.loose(arg)?;
+        operands += usize::from(!arg.starts_with('-'));
+        let is_written = match module {
+            "venv" => operands > 0,
+            // `json.tool input output`.
+            "json.tool" => operands > 1,
+            _ => false,
+        };
+        if is_written && !arg.starts_with('-') {
+            call.write(arg)?;
+        }
     }
     Ok(Verdict::Fine)
 }

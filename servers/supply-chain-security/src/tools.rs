@@ -1,0 +1,40 @@
+//! What a model can call: one file per tool.
+
+mod check_licenses;
+mod check_vulnerabilities;
+mod choice;
+mod convert_sbom;
+mod create_vex;
+mod dependency_tree;
+mod detect_dependency_confusion;
+mod detect_typosquat;
+mod diff_sbom;
+mod generate_sbom;
+mod merge_sbom;
+mod propose_upgrades;
+mod sbom_cache_clear;
+mod sbom_cache_list;
+mod scan_package_behavior;
+mod validate_sbom;
+mod verify_provenance;
+mod why_dependency;
+mod write_sbom;
+
+pub(crate) use check_licenses::CheckLicenses;
+pub(crate) use check_vulnerabilities::CheckVulnerabilities;
+pub(crate) use convert_sbom::ConvertSbom;
+pub(crate) use create_vex::CreateVex;
+pub(crate) use dependency_tree::DependencyTree;
+pub(crate) use detect_dependency_confusion::DetectDependencyConfusion;
+pub(crate) use detect_typosquat::DetectTyposquat;
+pub(crate) use diff_sbom::DiffSbom;
+pub(crate) use generate_sbom::GenerateSbom;
+pub(crate) use merge_sbom::MergeSbom;
+pub(crate) use propose_upgrades::ProposeUpgrades;
+pub(crate) use sbom_cache_clear::SbomCacheClear;
+pub(crate) use sbom_cache_list::SbomCacheList;
+pub(crate) use scan_package_behavior::ScanPackageBehavior;
+pub(crate) use validate_sbom::ValidateSbom;
+pub(crate) use verify_provenance::VerifyProvenance;
+pub(crate) use why_dependency::WhyDependency;
+pub(crate) use write_sbom::WriteSbom;
