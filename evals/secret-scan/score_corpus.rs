@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use server_security_scanner::{ScanType, scan_path};
 
-/// Lines with a finding, by file.
-type Lines = BTreeMap<String, BTreeSet<u64>>;
+/// Findings by file: the first line, and the last.
+type Lines = BTreeMap<String, BTreeMap<u64, u64>>;
 
 #[derive(Deserialize)]
 struct Label {
@@ -24,6 +24,9 @@ struct Label {
     line: u64,
     secret: bool,
     kind: String,
+    /// Neither right nor wrong: an identifier, or a further line of a secret.
+    #[serde(default)]
+    ignore: bool,
 }
 
 fn main() -> ExitCode {
@@ -65,7 +68,7 @@ fn ours(tree: &Path) -> io::Result<Lines> {
     for finding in scan_path(tree, ScanType::Secrets, 2, true)?.findings {
         let place = finding.location;
         let until = if finding.rule == "private-key" { place.end_line } else { place.line };
-        lines.entry(place.path).or_default().extend((place.line..=until).map(u64::from));
+        lines.entry(place.path).or_default().insert(place.line.into(), until.into());
     }
     Ok(lines)
 }
@@ -78,7 +81,7 @@ fn kingfisher(text: &str, tree: &Path) -> io::Result<Lines> {
     for finding in document["findings"].as_array().into_iter().flatten() {
         let place = &finding["finding"];
         if let (Some(path), Some(line)) = (place["path"].as_str(), place["line"].as_u64()) {
-            lines.entry(relative(path, tree)).or_default().insert(line);
+            lines.entry(relative(path, tree)).or_default().insert(line, line);
         }
     }
     Ok(lines)
@@ -89,7 +92,7 @@ fn detect_secrets(text: &str, tree: &Path) -> io::Result<Lines> {
     let mut lines = Lines::new();
     for (path, findings) in document["results"].as_object().into_iter().flatten() {
         let found = findings.as_array().into_iter().flatten().filter_map(|it| it["line_number"].as_u64());
-        lines.entry(relative(path, tree)).or_default().extend(found);
+        lines.entry(relative(path, tree)).or_default().extend(found.map(|it| (it, it)));
     }
     Ok(lines)
 }
@@ -102,19 +105,28 @@ fn relative(path: &str, tree: &Path) -> String {
 }
 
 fn score(labels: &[Label], found: &Lines) -> Value {
-    let is_found = |label: &Label| found.get(&label.path).is_some_and(|lines| lines.contains(&label.line));
+    let is_found = |label: &Label| {
+        found
+            .get(&label.path)
+            .is_some_and(|it| it.range(..=label.line).any(|(_, until)| *until >= label.line))
+    };
     let secrets: BTreeSet<(&str, u64)> =
         labels.iter().filter(|it| it.secret).map(|it| (it.path.as_str(), it.line)).collect();
+    let ignored: BTreeSet<(&str, u64)> =
+        labels.iter().filter(|it| it.ignore).map(|it| (it.path.as_str(), it.line)).collect();
     let hits = labels.iter().filter(|it| it.secret && is_found(it)).count();
     let misses = secrets.len() - hits;
     let alarms = found
         .iter()
-        .flat_map(|(path, lines)| lines.iter().map(move |line| (path.as_str(), *line)))
-        .filter(|place| !secrets.contains(place))
+        .flat_map(|(path, lines)| lines.iter().map(move |(from, until)| (path.as_str(), *from, *until)))
+        .filter(|(path, from, until)| {
+            let places = [&secrets, &ignored];
+            !places.iter().any(|it| it.range((*path, *from)..=(*path, *until)).next().is_some())
+        })
         .count();
     let mut missed: HashMap<&str, usize> = HashMap::new();
     let mut alarmed: HashMap<&str, usize> = HashMap::new();
-    for label in labels {
+    for label in labels.iter().filter(|it| !it.ignore) {
         match (label.secret, is_found(label)) {
             (true, false) => *missed.entry(&label.kind).or_default() += 1,
             (false, true) => *alarmed.entry(&label.kind).or_default() += 1,

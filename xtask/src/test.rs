@@ -3,7 +3,7 @@
 mod install;
 mod steps;
 
-pub(crate) use install::{clients as install_clients, debian};
+pub(crate) use install::{clients as install_clients, debian, python};
 
 use std::time::Instant;
 

@@ -6,6 +6,7 @@ use crate::{app::App, failure::Failure};
 
 mod approval;
 mod audit;
+mod batch;
 mod call;
 mod completions;
 mod config;
@@ -21,6 +22,7 @@ mod stdio;
 mod token;
 mod tools;
 mod user;
+mod workflow;
 
 pub(crate) use config::write_private;
 
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Serve(serve::Serve),
     Stdio(stdio::Stdio),
     Call(call::Call),
+    Batch(batch::Batch),
+    Workflow(workflow::Workflow),
     Servers(servers::Servers),
     Tools(tools::Tools),
     Context(context::Context),
@@ -63,6 +67,8 @@ impl Command {
             Self::Serve(it) => it.run(&app).await,
             Self::Stdio(it) => it.run(&app).await,
             Self::Call(it) => it.run(&app).await,
+            Self::Batch(it) => it.run(&app).await,
+            Self::Workflow(it) => it.run(&app).await,
             Self::Servers(it) => it.run(&app).await,
             Self::Tools(it) => it.run(&app).await,
             Self::Context(it) => it.run(&app).await,

@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) workspace: WorkspaceSection,
     /// The audit journal.
     pub(crate) audit: AuditSection,
+    /// Workflows.
+    pub(crate) workflow: WorkflowSection,
     /// Limits of the road every call takes.
     pub(crate) tuning: Tuning,
     /// The log on stderr.
@@ -148,6 +150,24 @@ pub(crate) struct AuditSection {
 impl Default for AuditSection {
     fn default() -> Self {
         Self { durability: Durability::default(), retention_days: 365 }
+    }
+}
+
+/// Workflows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WorkflowSection {
+    /// Calls of all runs together that are made at the same time.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) calls_max: usize,
+    /// Days a run that is over is kept.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub(crate) retention_days: u32,
+}
+
+impl Default for WorkflowSection {
+    fn default() -> Self {
+        Self { calls_max: 64, retention_days: 30 }
     }
 }
 

@@ -30,6 +30,7 @@ mod mounts;
 mod running;
 mod set_up;
 mod wire;
+mod workflows;
 
 pub(crate) use descriptors::connections_that_fit;
 pub(crate) use local::{Local, about};
@@ -37,6 +38,7 @@ pub(crate) use mounts::{Mounts, mount};
 pub(crate) use running::{Running, RunningLock};
 pub(crate) use set_up::{SetUp, set_up};
 pub(crate) use wire::wire;
+pub(crate) use workflows::{Workflows, tool_catalog};
 
 /// The whole of core-mcp in one process: what doors talk to, and what keeps it going.
 pub(crate) struct Platform {
@@ -56,6 +58,8 @@ pub(crate) struct Platform {
     pub(crate) vault: Arc<Vault>,
     /// Contexts, approvals and artifacts.
     pub(crate) state: State,
+    /// Workflows and their runs.
+    pub(crate) workflows: Workflows,
     journal: Arc<AuditLog>,
 }
 
@@ -78,6 +82,7 @@ impl Platform {
         })?;
         let files: Vec<PathBuf> = sources.files().map(Into::into).collect();
         let registry = mount(&wanted, &config.settings, (&data, &vault), &files).await;
+        let workflows = Workflows::open(&data, &config.settings.workflow, &registry, &wanted)?;
         let (policy, _) =
             PolicyEngine::open(data.policies(), manifest(&registry, &identity)?).map_err(refused_policies)?;
         let gate = Gate::new(GateParts {
@@ -90,7 +95,8 @@ impl Platform {
             registry,
             tuning: config.settings.tuning.clone(),
         });
-        Ok(Self { gate, data, config, policy, identity, authenticator, vault, state, journal })
+        workflows.through(&gate);
+        Ok(Self { gate, data, config, policy, identity, authenticator, vault, state, workflows, journal })
     }
 
     /// The configuration it was started with.
@@ -105,8 +111,9 @@ impl Platform {
 
     /// Ends everything in order: servers first, then the last audit records reach the disk.
     pub(crate) async fn close(self) -> Result<(), Failure> {
-        let Self { gate, journal, state, .. } = self;
-        drop((gate, state));
+        let Self { gate, journal, state, workflows, .. } = self;
+        workflows.close().await;
+        drop((workflows, gate, state));
         close_journal(journal).await
     }
 

@@ -136,6 +136,8 @@ pub struct Request {
     pub trace_parent: Option<String>,
     /// Same key, same call.
     pub idempotency_key: Option<String>,
+    /// The id the call gets, when its door has to know it before. Must be fresh.
+    pub call_id: Option<CallId>,
     /// Fires when the client cancels.
     pub cancel: CancellationToken,
     /// Where progress goes.
@@ -161,6 +163,7 @@ impl Request {
             context_id: None,
             trace_parent: None,
             idempotency_key: None,
+            call_id: None,
             cancel: CancellationToken::new(),
             progress: Progress::silent(),
             asker: None,
@@ -257,9 +260,10 @@ impl Call {
             token_id: request.caller.0.token_id.clone(),
             ..Record::default()
         };
+        let id = request.call_id.clone().unwrap_or_else(CallId::random);
         Self {
             request: Arc::new(request),
-            id: CallId::random(),
+            id,
             started: Instant::now(),
             record: Arc::new(Mutex::new(record)),
             intent: Arc::default(),

@@ -134,6 +134,14 @@ impl Gate {
         self.parts.identity.issuers()
     }
 
+    /// The principal a run of a workflow acts as, with the roles it has now. Only for work that somebody
+    /// who was authenticated started.
+    pub fn on_behalf_of(&self, principal: &str) -> Result<Verified, ToolError> {
+        self.parts.identity.current(principal).map(Verified).inspect_err(|error| {
+            self.metrics.refused("authenticate", error.kind);
+        })
+    }
+
     /// Sends one call down the road.
     ///
     /// Dropping the future ends a read and is recorded as `abandoned`. A call that changes things goes on

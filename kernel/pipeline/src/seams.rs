@@ -37,6 +37,13 @@ pub trait Identity: Send + Sync + 'static {
     /// Whether a principal authenticated earlier (a long session) is still good.
     fn still_valid(&self, principal: &Principal) -> bool;
 
+    /// A principal as it is now, for work it started earlier: a run of a workflow outlives its token.
+    /// Unknown and disabled ones are refused, and everybody by who cannot tell.
+    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
+        let message = format!("`{id}` cannot be looked up here");
+        Err(ToolError::new(kernel::ErrorKind::AuthenticationFailed, message))
+    }
+
     /// Who the caller would be with one more scope each, for scopes that their token lacks.
     fn with_more_scope(&self, _principal: &Principal) -> Vec<(String, Principal)> {
         Vec::new()

@@ -72,6 +72,17 @@ impl Identity for IdentityStore {
             }),
         }
     }
+
+    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
+        self.stay_fresh()?;
+        self.snapshot().principals.get(id).cloned().map(Arc::new).ok_or_else(gone)
+    }
+}
+
+/// What a run whose principal is gone is told.
+fn gone() -> ToolError {
+    ToolError::new(ErrorKind::AuthenticationFailed, "the principal is unknown or disabled")
+        .hint("`core-mcp user list` shows everybody")
 }
 
 /// Unknown, expired, revoked, disabled, mistyped: a caller without a valid token learns nothing more.

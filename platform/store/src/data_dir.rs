@@ -56,6 +56,11 @@ impl DataDir {
         self.root.join("secrets.db")
     }
 
+    /// Workflows, their runs and what they wait for.
+    pub fn workflows_db(&self) -> PathBuf {
+        self.root.join("workflows.db")
+    }
+
     /// Cedar policies.
     pub fn policies(&self) -> PathBuf {
         self.root.join("policies")

@@ -1,6 +1,6 @@
 //! A list of findings somebody has looked at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use guard::path::Roots;
 use kernel::ToolError;
@@ -45,7 +45,7 @@ impl Baseline {
     pub(crate) fn read(roots: &Roots, path: &str, key_id: &str) -> Result<Self, ToolError> {
         let bytes = roots.resolve_readable("baseline", path)?.read(BYTES_MAX)?;
         let read: Self =
-            serde_json::from_slice(&bytes).map_err(|error| ScanError::BadBaseline(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| ScanError::BadBaseline(place(&error)))?;
         if read.version != VERSION {
             return Err(ScanError::BadBaseline(format!("version {} is not {VERSION}", read.version)).into());
         }
@@ -55,15 +55,24 @@ impl Baseline {
         Ok(read)
     }
 
-    /// Marks what is in the baseline. Moving a line changes nothing; another file or another secret does.
+    /// Marks what is in the baseline. A line that moves and a file that is renamed change nothing; another secret
+    /// does, and so does a further copy of a known one.
     pub(crate) fn mark(&self, findings: &mut [Finding]) {
-        let known: BTreeSet<(&str, &str)> =
-            self.findings.iter().map(|it| (it.id.as_str(), it.path.as_str())).collect();
+        let mut gone: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for known in &self.findings {
+            gone.entry(&known.id).or_default().insert(&known.path);
+        }
         for finding in findings.iter_mut().filter(|it| it.status == Status::New) {
-            if known.contains(&(finding.id.as_str(), finding.location.path.as_str())) {
+            if gone.get(finding.id.as_str()).is_some_and(|it| it.contains(finding.location.path.as_str())) {
                 finding.status = Status::Known;
             }
         }
+        for finding in findings.iter().filter(|it| it.status != Status::New) {
+            if let Some(paths) = gone.get_mut(finding.id.as_str()) {
+                paths.remove(finding.location.path.as_str());
+            }
+        }
+        mark_renamed(gone, findings);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -76,4 +85,29 @@ impl Baseline {
         bytes.push(b'\n');
         bytes
     }
+}
+
+/// What is left of the baseline stood in files that are gone or hold it no more: each such place vouches for one
+/// other file with the same finding, in the order of paths.
+fn mark_renamed(gone: BTreeMap<&str, BTreeSet<&str>>, findings: &mut [Finding]) {
+    let mut moved: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for finding in findings.iter().filter(|it| it.status == Status::New) {
+        if gone.contains_key(finding.id.as_str()) {
+            moved.entry(finding.id.clone()).or_default().insert(finding.location.path.clone());
+        }
+    }
+    for (id, paths) in &mut moved {
+        let left = gone.get(id.as_str()).map_or(0, BTreeSet::len);
+        *paths = std::mem::take(paths).into_iter().take(left).collect();
+    }
+    for finding in findings.iter_mut().filter(|it| it.status == Status::New) {
+        if moved.get(&finding.id).is_some_and(|it| it.contains(&finding.location.path)) {
+            finding.status = Status::Known;
+        }
+    }
+}
+
+/// Where a file stops being a baseline. What stands there is not repeated: the path may name anything.
+fn place(error: &serde_json::Error) -> String {
+    format!("line {}, column {} is not what a baseline holds", error.line(), error.column())
 }

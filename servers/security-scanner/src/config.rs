@@ -14,6 +14,9 @@ pub struct ScannerConfig {
     pub roots: Vec<PathBuf>,
     /// Rule files of your own, added to the built-in rules. A bad file stops the server with file, line and reason.
     pub rules: Vec<PathBuf>,
+    /// Files and folders with vulnerability records: OSV as JSON or JSON lines, RustSec as Markdown. Without any, the
+    /// folder `advisories` in this server's state folder counts.
+    pub advisories: Vec<PathBuf>,
     /// Larger files are skipped and make a scan incomplete, in bytes.
     #[schemars(range(min = 1, max = 1_073_741_824))]
     pub file_bytes_max: u64,
@@ -36,6 +39,7 @@ impl Default for ScannerConfig {
         Self {
             roots: Vec::new(),
             rules: Vec::new(),
+            advisories: Vec::new(),
             file_bytes_max: 25 << 20,
             files_max: 2_000_000,
             findings_max: 10_000,

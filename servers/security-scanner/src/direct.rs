@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Coverage, Finding, ScanType, ScannerConfig, Severity,
     engine::{
+        file_scan::FileScan,
         fingerprint::Fingerprints,
-        ruleset::RuleSet,
+        ruleset::{RuleSet, Wanted},
         scan::{Job, Plan, Target},
         source::Root,
     },
@@ -60,4 +61,39 @@ pub fn scan_path(path: &Path, scan: ScanType, workers: usize, include_ignored: b
         Job { rules: &rules, fingerprints: &fingerprints, plan: &plan, cancel: &cancel, report: &|_, _| {} };
     let scanned = job.run(target);
     Ok(Direct { coverage: scanned.coverage, findings: scanned.findings, rules: rules.rules.len() })
+}
+
+/// One place where the model is asked: its line, counted from 1, and the buckets of what can be seen there.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Of the value.
+    pub line: u64,
+    /// Distinct, each below [`BUCKETS`].
+    pub buckets: Vec<u16>,
+}
+
+/// Size of the model's table.
+pub const BUCKETS: usize = crate::engine::clues::BUCKETS;
+
+/// What the model is asked about in a file: for training it.
+pub struct Questions(RuleSet);
+
+impl Questions {
+    /// With the built-in rules.
+    ///
+    /// # Errors
+    /// When an embedded rule file is broken.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(RuleSet::load(&[]).map_err(io::Error::other)?))
+    }
+
+    /// Every question about `text` under the name `path`.
+    pub fn of(&self, path: &str, text: &[u8]) -> Vec<Candidate> {
+        let mut scan = FileScan::new(&self.0, Wanted::Secrets);
+        scan.candidates = Some(Vec::new());
+        scan.scan(path, text);
+        let line = |offset: usize| 1 + memchr::memchr_iter(b'\n', &text[..offset]).count() as u64;
+        let asked = scan.candidates.take().unwrap_or_default();
+        asked.into_iter().map(|(at, clues)| Candidate { line: line(at), buckets: clues.buckets }).collect()
+    }
 }

@@ -6,13 +6,16 @@
 
 pub(crate) mod assign;
 pub(crate) mod checksum;
+pub(crate) mod clues;
 pub(crate) mod coverage;
+pub(crate) mod decode;
 pub(crate) mod detect;
 pub(crate) mod file_scan;
 pub(crate) mod finding;
 pub(crate) mod fingerprint;
 pub(crate) mod judge;
 pub(crate) mod language;
+pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod placeholder;
 pub(crate) mod rarity;

@@ -22,6 +22,12 @@ pub(crate) enum ScanError {
     /// The baseline's ids were made with another key.
     #[error("the baseline was made with another fingerprint key")]
     ForeignBaseline,
+    /// A manifest or lock file is not what its name says.
+    #[error("`{field}` is not read: {reason}")]
+    BadManifest { field: &'static str, reason: String },
+    /// The kind of scan is not one of ours.
+    #[error("`scan_type` is not one of full, files, secrets, patterns, dependencies")]
+    UnknownScan,
     /// No rule has this id.
     #[error("there is no rule `{0}`")]
     UnknownRule(String),
@@ -48,6 +54,13 @@ impl From<ScanError> for ToolError {
             ScanError::ForeignBaseline => wrap(ErrorKind::ValidationFailed)(error).field("baseline").hint(
                 "write a new one with baseline_update, or set the same fingerprint_key on both installations",
             ),
+            ScanError::BadManifest { field, .. } => {
+                let field = *field;
+                wrap(ErrorKind::ValidationFailed)(error)
+                    .field(field)
+                    .hint("pass a file that its own tool accepts")
+            }
+            ScanError::UnknownScan => wrap(ErrorKind::ValidationFailed)(error).field("scan_type"),
             ScanError::UnknownRule(_) => {
                 wrap(ErrorKind::NotFound)(error).field("rule").hint("call list_rules to see every rule")
             }

@@ -1,13 +1,16 @@
 //! Finds secrets and dangerous patterns in files and trees.
 //!
 //! Reading order: `server` (what is offered), `tools` (one file per tool), `report` (what a caller gets),
-//! `engine` (how it is found). Rules are data: see `rules/` and docs/rules.md.
+//! `engine` (how it is found), `audit` (known
+//! vulnerabilities of packages). Rules are data: see `rules/` and docs/rules.md.
 
+mod audit;
 mod baseline;
 mod config;
 mod direct;
 mod engine;
 mod error;
+mod manifests;
 mod report;
 mod sarif;
 mod server;
@@ -15,7 +18,7 @@ mod target;
 mod tools;
 
 pub use config::ScannerConfig;
-pub use direct::{Direct, scan_path};
+pub use direct::{BUCKETS, Candidate, Direct, Questions, scan_path};
 pub use engine::{
     coverage::{Coverage, Skipped},
     finding::{Finding, Location, Status},

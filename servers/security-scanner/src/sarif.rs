@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     engine::{
-        coverage::Coverage,
+        coverage::{Coverage, Skipped},
         finding::{Finding, Status},
         rule::Severity,
     },
@@ -31,9 +31,24 @@ pub(crate) fn document(engine: &EngineFacts, coverage: &Coverage, findings: &[Fi
                 "rules": rules.into_values().collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "invocations": [{ "executionSuccessful": coverage.is_complete() }],
+            "invocations": [{
+                "executionSuccessful": coverage.is_complete(),
+                "toolExecutionNotifications": coverage.skipped.iter().map(notice).collect::<Vec<_>>(),
+            }],
             "results": results,
         }],
+    })
+}
+
+/// A file that was not scanned.
+fn notice(skipped: &Skipped) -> Value {
+    let reason = serde_json::to_value(skipped.reason).expect("a reason is a word");
+    json!({
+        "level": if skipped.reason.is_gap() { "warning" } else { "note" },
+        "message": { "text": format!("not scanned: {}", reason.as_str().unwrap_or_default()) },
+        "locations": [{ "physicalLocation": {
+            "artifactLocation": { "uri": uri(&skipped.path), "uriBaseId": "%SRCROOT%" },
+        }}],
     })
 }
 

@@ -7,6 +7,7 @@ use kernel::{CallContext, Server, ServerFacts, StartContext, StartError, ToolErr
 
 use crate::{
     ScannerConfig,
+    audit::{Audit, Data, Ecosystem, Inventory, Level},
     engine::{
         fingerprint::Fingerprints,
         ruleset::RuleSet,
@@ -30,6 +31,8 @@ pub struct SecurityScanner {
     pub(crate) fingerprints: Fingerprints,
     pub(crate) config: ScannerConfig,
     protected: Vec<PathBuf>,
+    /// Where vulnerability records lie when the configuration names no place.
+    own_advisories: PathBuf,
 }
 
 /// What the catalogue mounts.
@@ -53,6 +56,9 @@ impl Server for SecurityScanner {
     fn tools() -> Toolbox<Self> {
         Toolbox::new()
             .with::<tools::FileSecurityScan>()
+            .with::<tools::DeepSecurityScan>()
+            .with::<tools::NpmAudit>()
+            .with::<tools::PythonSafetyCheck>()
             .with::<tools::ScanText>()
             .with::<tools::ListRules>()
             .with::<tools::ExplainFinding>()
@@ -75,7 +81,8 @@ impl Server for SecurityScanner {
         let rules = RuleSet::load(&user).map_err(|error| failed(error.to_string()))?;
         let both = |path: PathBuf| [path.canonicalize().unwrap_or_else(|_| path.clone()), path];
         let protected = start.protected.into_iter().flat_map(both).collect();
-        Ok(Self { roots, rules: Arc::new(rules), fingerprints, config, protected })
+        let own_advisories = start.state_dir.join("advisories");
+        Ok(Self { roots, rules: Arc::new(rules), fingerprints, config, protected, own_advisories })
     }
 }
 
@@ -116,6 +123,29 @@ impl SecurityScanner {
             rules: self.rules.rules.len(),
             rules_digest: self.rules.digest()[..16].to_owned(),
         }
+    }
+
+    /// Checks what manifests name against the vulnerability data of this machine.
+    pub(crate) async fn audit(
+        &self,
+        ecosystem: Ecosystem,
+        sources: Vec<String>,
+        inventory: Inventory,
+        level: Level,
+        cx: &CallContext,
+    ) -> Result<Audit, ToolError> {
+        let mut places = self.config.advisories.clone();
+        if places.is_empty() && self.own_advisories.exists() {
+            places.push(self.own_advisories.clone());
+        }
+        let cancel = cx.cancel.clone();
+        let work = move || {
+            let names = inventory.packages.iter().map(|it| it.name.clone()).collect();
+            let data = Data::read(&places, ecosystem, &names, &cancel);
+            Audit::of(ecosystem, sources, inventory, &data, level)
+        };
+        let audit = tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?;
+        if cx.cancel.is_cancelled() { Err(ScanError::Cancelled.into()) } else { Ok(audit) }
     }
 
     /// Scans on blocking threads and waits until the last of them is done.

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use super::{
     Figure, Side,
     http::{OURS, OurServer},
-    process::{Timed, higher, lower, seconds_of},
+    process::{higher, lower, seconds_of},
     session::{self, Session},
-    tree,
 };
 use crate::{shell::Command, workspace::Places};
 
@@ -89,6 +88,16 @@ pub(super) fn audit(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
     ])
 }
 
+/// Our driver with calls that cost nothing, next to a bare file with a sync per step.
+pub(super) fn workflow(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
+    let program = example(places, "workflow", "workflow_bench")?;
+    let run = Rc::new(RefCell::new(Value::Null));
+    let part = |label: &str, part: &'static str, command: Option<Command>| -> Box<dyn Side> {
+        Box::new(Part { label: label.to_owned(), part, command, run: Rc::clone(&run) })
+    };
+    Ok(vec![part("workflow driver", "driver", Some(Command::new(program))), part("bare file", "file", None)])
+}
+
 /// One part of what a program measured.
 struct Part {
     label: String,
@@ -124,23 +133,6 @@ fn figures(part: &Value) -> anyhow::Result<Vec<Figure>> {
             },
         )
         .collect())
-}
-
-/// Our scanner next to two others on the same tree.
-pub(super) fn secret_scan(places: &Places) -> anyhow::Result<Vec<Box<dyn Side>>> {
-    let ours = example(places, "server-security-scanner", "scan_tree")?;
-    let (tree, venv) = (tree::sources(places)?, places.venv());
-    let peer = |name: &str| Command::new(venv.join("bin").join(name).to_string_lossy());
-    anyhow::ensure!(venv.exists(), "the peers are missing; install them: cargo xtask test --only install");
-    let kingfisher =
-        peer("kingfisher").args(["scan", "--no-validate", "--no-update-check", "--format", "json"]);
-    let detect = peer("detect-secrets").args(["scan", "--all-files", "--no-verify", "."]).folder(&tree);
-    Ok(vec![
-        Box::new(Timed::new("core-mcp", Command::new(ours).args([&tree]).args(["--type", "secrets"]))),
-        // 200 and above say that something was found.
-        Box::new(Timed::new("kingfisher", kingfisher.args([&tree])).ending_with(&[0, 200, 205])),
-        Box::new(Timed::new("detect-secrets", detect)),
-    ])
 }
 
 /// Builds an example with optimisation; returns the program.

@@ -82,7 +82,7 @@ fn fuzz(places: &Places) -> anyhow::Result<()> {
 }
 
 /// A virtual environment with exactly the locked packages.
-fn python(places: &Places) -> anyhow::Result<()> {
+pub(crate) fn python(places: &Places) -> anyhow::Result<()> {
     let lock = places.root.join("tests/clients/python/requirements.txt");
     let venv = places.venv();
     unless_done(&venv.join("installed.txt"), &lock, || {

@@ -29,6 +29,7 @@ const INSIDE: &[(&str, &[&str])] = &[
     ("audit", &["store"]),
     ("transport", &["store"]),
     ("vault", &["store"]),
+    ("workflow", &["store"]),
 ];
 
 /// Crates of the tests that are programs on our own stack. The others drive the built binary from outside.

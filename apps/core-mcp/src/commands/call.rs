@@ -58,12 +58,13 @@ impl Call {
                 self.over_http(&remote, &format!("{server}__{tool}"), &view).await
             }
             None => {
-                let platform = Platform::open(
-                    app,
-                    &app.sources(&app.existing_data_root()?),
-                    Mounts::Only(vec![server.to_owned()]),
-                )
-                .await?;
+                // A workflow calls other servers, and somebody has to run it.
+                let is_workflow = server == workflow::NAME;
+                let mounts = if is_workflow { Mounts::All } else { Mounts::Only(vec![server.to_owned()]) };
+                let platform = Platform::open(app, &app.sources(&app.existing_data_root()?), mounts).await?;
+                if is_workflow {
+                    platform.workflows.own_runs().await?;
+                }
                 let done = match platform.admit(&token, Door::Cli).await {
                     Ok(caller) => self.embedded(app, &platform, caller, (server, tool), &view).await,
                     Err(failure) => Err(failure),

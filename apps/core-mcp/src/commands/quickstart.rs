@@ -2,13 +2,15 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use kernel::Secret;
-use pipeline::{Door, Request};
+use pipeline::{Door, Request, Verified};
 use serde_json::{Value, json};
+use workflow::{Order, resolve, runnable};
 
 use super::{config::resolve_folder, serve};
 use crate::{
@@ -50,9 +52,8 @@ pub(crate) struct Quickstart {
 
 /// Who the first token is for.
 const FIRST_USER: &str = "admin";
-/// The scan of quickstart.
-const SCANNER: &str = "security-scanner";
-const SCAN_TOOL: &str = "file_security_scan";
+/// The workflow of quickstart.
+const AUDIT: &str = "security-audit";
 
 impl Quickstart {
     /// Whether it goes on after the report.
@@ -139,6 +140,7 @@ impl Quickstart {
         Ok(sources)
     }
 
+    /// Runs the security audit chain with the servers that are there.
     async fn scan(
         &self,
         app: &App,
@@ -147,14 +149,41 @@ impl Quickstart {
         target: &Path,
     ) -> Result<Value, Failure> {
         let caller = platform.gate.authenticate(token, Door::Cli)?;
+        let who = &Arc::clone(caller.principal());
+        let workflows = &platform.workflows;
+        let program =
+            runnable(resolve(AUDIT, &workflows.catalog, Some(&workflows.engine.journal), &who.id)?)?;
+        if !workflows.own_runs().await? {
+            // The server that has the runs need not have this target open: one call of our own does the scan.
+            return scan_here(platform, caller, target).await;
+        }
+        let order = Order {
+            reference: AUDIT,
+            principal: &who.id,
+            context: None,
+            inputs: json!({ "target": target }),
+        };
+        let run = workflows.engine.start(&program, order).await?;
         let view = ProgressView::new("security audit", app.common.no_progress);
-        let arguments = json!({ "file_path": target, "scan_type": "all" });
-        let mut request = Request::new(caller, SCANNER, SCAN_TOOL, arguments, Door::Cli);
-        request.progress = view.progress();
-        let answer = platform.gate.call(request).await?;
+        let settled = super::workflow::watch(&workflows.engine, who, &run, &view).await;
         drop(view);
-        Ok(answer.structured)
+        settled?;
+        let shown = workflows.engine.journal.view(who, &run)?;
+        match (&shown.error, &shown.outputs["report"]) {
+            (Value::Null, report) => Ok(report.clone()),
+            (error, _) => {
+                let word = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+                let hint = format!("`core-mcp workflow history {run}` shows every call");
+                Err(Failure { code: word("code"), ..Failure::usage(word("message")).hint(hint) })
+            }
+        }
     }
+}
+
+async fn scan_here(platform: &Platform, caller: Verified, target: &Path) -> Result<Value, Failure> {
+    let arguments = json!({ "file_path": target, "scan_type": "all" });
+    let request = Request::new(caller, "security-scanner", "file_security_scan", arguments, Door::Cli);
+    Ok(platform.gate.call(request).await?.structured)
 }
 
 /// What there is to say once everything is set up. A scan that failed costs nobody their token.

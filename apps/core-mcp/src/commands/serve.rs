@@ -83,6 +83,7 @@ async fn serve_until_stopped(
     lock.listens(address)?;
     let (mut stopped, mut hangup) = (Stopped::install()?, caught(SignalKind::hangup())?);
     let _policies = reload::watch_policies(platform);
+    platform.workflows.own_runs().await?;
     announce(address)?;
     let stop = CancellationToken::new();
     let mut reloader = Reloader::new(platform, sources, lock, (server.allow_lists(), server.tls_reload()));

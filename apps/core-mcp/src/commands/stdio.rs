@@ -45,6 +45,10 @@ impl Stdio {
         for name in &self.servers {
             platform.gate.registry().find(name)?;
         }
+        if self.servers.is_empty() {
+            // With a part of the servers the runs of others could not go on here.
+            platform.workflows.own_runs().await?;
+        }
         let scope = Scope { server: self.only_server(), context: self.context.clone() };
         let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
         let mut stopped = Stopped::install()?;

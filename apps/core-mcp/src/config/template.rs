@@ -48,10 +48,18 @@ durability = "group"
 # Days a record is kept before `core-mcp audit retain` may drop it.
 retention_days = {}
 
+[workflow]
+# Calls of all runs together that are made at the same time.
+calls_max = {}
+# Days a run that is over is kept.
+retention_days = {}
+
 "#,
         quoted(listen),
         roots.join(", "),
         settings.audit.retention_days,
+        settings.workflow.calls_max,
+        settings.workflow.retention_days,
     );
     text.push_str(&tuning());
     text.push_str(

@@ -25,6 +25,15 @@ pub(crate) enum Mounts {
 }
 
 impl Mounts {
+    /// Whether a server that is not part of the catalogue is wanted.
+    pub(crate) fn wants_name(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nothing => false,
+            Self::Only(names) => names.iter().any(|it| it == name),
+        }
+    }
+
     fn wants(&self, entry: &ServerEntry) -> bool {
         match self {
             Self::All => true,

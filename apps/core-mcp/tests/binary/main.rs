@@ -10,3 +10,4 @@ mod installation;
 mod quickstart;
 mod secrets;
 mod serving;
+mod workflows;

@@ -41,4 +41,9 @@ impl Identity for FakeIdentity {
     fn still_valid(&self, principal: &Principal) -> bool {
         self.tokens.lock().values().any(|it| it.id == principal.id)
     }
+
+    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
+        let known = self.tokens.lock().values().find(|it| it.id == id).cloned();
+        known.ok_or_else(|| ToolError::new(ErrorKind::AuthenticationFailed, "no such principal"))
+    }
 }

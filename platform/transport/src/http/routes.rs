@@ -170,12 +170,12 @@ impl Http {
             outbox: None,
             cancel: tokio_util::sync::CancellationToken::new(),
         };
-        let (shown, listener) = (arrival.shown, Listener { wire: Arc::clone(&self.wire), exchange });
+        let listener = Listener { wire: Arc::clone(&self.wire), exchange };
         let still_good = move || {
             if let Some(session) = &session {
                 session.touch();
             }
-            http.wire.gate.admit_now(&shown.credentials(), pipeline::Door::Http).is_ok()
+            http.wire.gate.admit_now(&arrival.shown.credentials(), pipeline::Door::Http).is_ok()
         };
         let last = Box::pin(async move {
             let _slot = slot;

@@ -158,30 +158,34 @@ impl Wire {
     }
 
     fn failed(&self, pending: &Pending, error: &ToolError) -> Reply {
+        let (refusal, scope) = (Refusal::of(error.kind), error.scope.clone());
+        Reply { refusal, scope, ..self.worded(pending, error) }
+    }
+
+    fn worded(&self, pending: &Pending, error: &ToolError) -> Reply {
         let (id, revision, server) = (&pending.id, pending.revision, &self.config.server);
         if let (ErrorKind::NeedsApproval, Some(ticket), Some(digest), true) =
             (error.kind, &error.approval, &pending.request, pending.can_approve && revision.is_modern())
         {
             let approval = Approval { id: ticket.id.clone(), request: digest.clone() };
             let body = approval.write_question(id, ticket, &pending.principal, &self.sealer, server);
-            return Reply { refusal: Refusal::of(error.kind), ..Reply::fine(body) };
+            return Reply::fine(body);
         }
         if let Some(result) = &error.result {
             let view = RelayedView { untrusted: error.untrusted, ..RelayedView::default() };
             return self.relayed(pending, result, view);
         }
-        let (refusal, scope) = (Refusal::of(error.kind), error.scope.clone());
         if let Some(fault) = &error.fault {
             return Reply::fault(Some(id), &Fault::relayed(&in_revision(fault, revision)), revision);
         }
         if pending.kind != Kind::Tool {
-            return Reply { refusal, scope, ..Reply::fault(Some(id), &refused(error), revision) };
+            return Reply::fault(Some(id), &refused(error), revision);
         }
         let malformed = matches!(error.kind, ErrorKind::NotFound | ErrorKind::ValidationFailed);
         if malformed && !pending.well_formed {
-            return Reply { refusal, ..Reply::fault(Some(id), &unknown(error), revision) };
+            return Reply::fault(Some(id), &unknown(error), revision);
         }
-        Reply { refusal, scope, ..Reply::fine(write_failure(id, error, revision, server)) }
+        Reply::fine(write_failure(id, error, revision, server))
     }
 }
 

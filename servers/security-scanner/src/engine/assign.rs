@@ -56,15 +56,17 @@ pub(crate) fn name_around(text: &[u8], hit: &Range<usize>) -> Range<usize> {
 
 /// The value that `name` is given, if the text after it gives it one.
 pub(crate) fn read(text: &[u8], name: Range<usize>, style: Style) -> Option<Assignment> {
-    let reader = Reader { text, style, embedded: is_embedded(text, name.start) };
+    let reader = Reader { text, style, embedded: is_embedded(text, &name) };
     let (at, link) = reader.link(&name)?;
     let (value, quoted) = reader.value(at, link)?;
     (!value.is_empty()).then_some(Assignment { name, value, quoted, link })
 }
 
-/// Inside a connection string or a query, bare values are values in every language.
-fn is_embedded(text: &[u8], start: usize) -> bool {
-    start > 0 && matches!(text[start - 1], b';' | b'?' | b'&')
+/// Inside a connection string, a query or a quoted `x=v`, bare values are values in every language.
+fn is_embedded(text: &[u8], name: &Range<usize>) -> bool {
+    let Some(before) = name.start.checked_sub(1).map(|at| text[at]) else { return false };
+    matches!(before, b';' | b'?' | b'&')
+        || matches!(before, b'"' | b'\'') && text.get(name.end) == Some(&b'=')
 }
 
 struct Reader<'a> {
@@ -379,6 +381,7 @@ mod tests {
             ("a.c", "if (password == \"v1\")"),
             ("a.kt", "val password: String = \"v1\""),
             ("a.js", "fetch(\"https://x/?a=1&password=v1&b=2\")"),
+            ("a.java", "String body = \"password=v1&x=2\";"),
             ("a.js", "\"{\\\"password\\\":\\\"v1\\\"}\""),
             (".env", "DB_PASSWORD=v1"),
             ("a.yml", "password: v1"),

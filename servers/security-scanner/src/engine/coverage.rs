@@ -21,8 +21,10 @@ pub struct Coverage {
     pub bytes: u64,
     /// How many were skipped, by reason.
     pub skipped_by_reason: BTreeMap<SkipReason, u64>,
-    /// The first of them; gaps before binaries and links.
+    /// The first of them; gaps before links within the target.
     pub skipped: Vec<Skipped>,
+    /// A `.gitignore` in the target was obeyed: what it hides is neither scanned nor counted.
+    pub gitignore_obeyed: bool,
     /// The scan stopped early: more files or findings than its bounds allow.
     pub truncated: bool,
 }
@@ -57,6 +59,7 @@ impl Coverage {
         self.scanned += other.scanned;
         self.bytes += other.bytes;
         self.truncated |= other.truncated;
+        self.gitignore_obeyed |= other.gitignore_obeyed;
         for (reason, count) in other.skipped_by_reason {
             *self.skipped_by_reason.entry(reason).or_default() += count;
         }

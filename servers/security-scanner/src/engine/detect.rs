@@ -19,7 +19,10 @@ pub(crate) fn detect(
     style: Style,
 ) -> Option<(Range<usize>, f32)> {
     match detector {
-        Detector::UrlCredentials => url_credentials(text, hit, style),
+        Detector::UrlCredentials => {
+            let login = url_login(text, hit, style)?;
+            Some((login.password, login.certainty)).filter(|(_, sure)| *sure > 0.0)
+        }
         Detector::PrivateKey => private_key(text, hit),
         Detector::Jwt => jwt(text, hit),
         Detector::AuthHeader => bearer(text, hit),
@@ -27,8 +30,16 @@ pub(crate) fn detect(
     }
 }
 
+/// A user and a password in an address.
+pub(crate) struct UrlLogin {
+    pub(crate) user: Range<usize>,
+    pub(crate) password: Range<usize>,
+    /// By form alone; 0 speaks against it.
+    pub(crate) certainty: f32,
+}
+
 /// `scheme://user:password@host`; the hit is `://`.
-fn url_credentials(text: &[u8], hit: Range<usize>, style: Style) -> Option<(Range<usize>, f32)> {
+pub(crate) fn url_login(text: &[u8], hit: Range<usize>, style: Style) -> Option<UrlLogin> {
     let start = hit.end;
     if start < 4 || !text[hit.start - 1].is_ascii_alphanumeric() {
         return None;
@@ -54,8 +65,8 @@ fn url_credentials(text: &[u8], hit: Range<usize>, style: Style) -> Option<(Rang
         return None;
     }
     let scheme = &text[hit.start.saturating_sub(12)..hit.start];
-    let sure = url_certainty(scheme, user, password, host, style);
-    (sure > 0.0).then_some((start + colon + 1..start + at, sure))
+    let certainty = url_certainty(scheme, user, password, host, style);
+    Some(UrlLogin { user: start..start + colon, password: start + colon + 1..start + at, certainty })
 }
 
 /// Databases and queues have real passwords; web addresses with one are mostly examples.

@@ -7,13 +7,15 @@ use regex_automata::{Anchored, Input, meta::Cache, util::captures::Captures};
 
 use super::{
     assign::{self, Assignment, Link},
-    detect,
-    judge::{Setting, judge},
+    clues::Clues,
+    decode, detect,
+    judge::{Setting, guess, is_out_of_question},
     language::{Style, file_name, kind_of, line_comment},
+    model::likelihood,
     names::{Naming, classify},
     placeholder::is_made_up,
     rarity::entropy,
-    rule::{Class, LazyRegex, Matcher, Rule},
+    rule::{Class, Detector, LazyRegex, Matcher, Rule},
     ruleset::{Prefilter, RuleSet, Wanted},
 };
 
@@ -23,6 +25,8 @@ const HITS_MAX: usize = 1_000;
 const RAW_MAX: usize = HITS_MAX * 4;
 /// A line rule looks at no more of a line than this around its keyword.
 const LINE_MAX: usize = 1_024;
+/// What the model finds less likely is no hit, whatever the caller's threshold.
+const LIKELIHOOD_MIN: f32 = 0.1;
 
 /// One place where a rule matched.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +42,10 @@ pub(crate) struct FileScan<'r> {
     filter: &'r Prefilter,
     caches: Vec<Option<(Cache, Captures)>>,
     generic: [Option<u16>; 5],
+    /// Whether base64 is looked into.
+    decodes: bool,
+    /// When set, collects where the model was asked and what it was shown.
+    pub(crate) candidates: Option<Vec<(usize, Clues)>>,
     /// The last text held more hits than are looked at or kept.
     pub(crate) was_cut: bool,
 }
@@ -64,11 +72,55 @@ impl<'r> FileScan<'r> {
             }
         }
         let caches = set.rules.iter().map(|_| None).collect();
-        Self { set, filter: set.prefilter(wanted), caches, generic, was_cut: false }
+        Self {
+            set,
+            filter: set.prefilter(wanted),
+            caches,
+            generic,
+            decodes: wanted != Wanted::Patterns,
+            candidates: None,
+            was_cut: false,
+        }
     }
 
     /// Every hit in `text`, by position; where two overlap, the more specific one stays.
     pub(crate) fn scan(&mut self, path: &str, text: &[u8]) -> Vec<Hit> {
+        let mut hits = self.scan_with(self.filter, path, text);
+        if self.decodes && Style::of(path) != Style::Lock {
+            let was_cut = self.was_cut;
+            hits.extend(self.encoded(path, text, decode::NESTING_MAX));
+            hits = self.settle(hits);
+            self.was_cut |= was_cut || hits.len() == HITS_MAX;
+        }
+        hits
+    }
+
+    /// Tokens in base64: each hit spans the run that hides it.
+    fn encoded(&mut self, path: &str, text: &[u8], nesting: usize) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for run in decode::runs(text) {
+            let Some(plain) = decode::decoded(&text[run.clone()]) else { continue };
+            let mut inside = self.scan_binary(path, &plain);
+            if nesting > 1 {
+                inside.extend(self.encoded(path, &plain, nesting - 1));
+            }
+            // One finding per rule and run: where in the run it stands cannot be pointed at.
+            inside.sort_by_key(|it| it.rule);
+            inside.dedup_by_key(|it| it.rule);
+            hits.extend(inside.into_iter().map(|it| Hit { span: run.clone(), ..it }));
+            if hits.len() >= HITS_MAX {
+                break;
+            }
+        }
+        hits
+    }
+
+    /// The tokens in `bytes` that their form gives away: names and words mean nothing in a file that is no text.
+    pub(crate) fn scan_binary(&mut self, path: &str, bytes: &[u8]) -> Vec<Hit> {
+        self.scan_with(self.set.prefilter(Wanted::Tokens), path, bytes)
+    }
+
+    fn scan_with(&mut self, filter: &Prefilter, path: &str, text: &[u8]) -> Vec<Hit> {
         let name = file_name(path);
         let style = Style::of(path);
         let mut pass = Pass {
@@ -80,7 +132,6 @@ impl<'r> FileScan<'r> {
             name: None,
             judged: usize::MAX,
         };
-        let filter = self.filter;
         let mut state = OverlappingState::start();
         let input = aho_corasick::Input::new(text);
         loop {
@@ -122,12 +173,13 @@ impl<'r> FileScan<'r> {
                     self.assigned(pass, index, value, qualifiers, hit);
                 }
             }
-            Matcher::Line { regex, in_code } => {
+            Matcher::Line { regex, in_code, in_comments } => {
                 if applies(rule, pass) {
-                    self.line(pass, index, regex, *in_code, hit);
+                    self.line(pass, index, regex, (*in_code, *in_comments), hit);
                 }
             }
             Matcher::Generic(_) => self.generic(pass, hit),
+            Matcher::Built(Detector::UrlCredentials) => self.url(pass, index, hit),
             Matcher::Built(detector) => {
                 if let Some((span, confidence)) = detect::detect(*detector, pass.text, hit, pass.style) {
                     pass.hits.push(Hit { rule: index, span, confidence: confidence * rule.confidence });
@@ -186,15 +238,23 @@ impl<'r> FileScan<'r> {
         }
     }
 
-    fn line(&mut self, pass: &mut Pass<'_>, index: u16, regex: &LazyRegex, in_code: bool, hit: Range<usize>) {
-        let from = memchr::memrchr(b'\n', &pass.text[..hit.start]).map_or(0, |at| at + 1);
-        let from = from.max(hit.start.saturating_sub(LINE_MAX));
-        let to = memchr::memchr(b'\n', &pass.text[hit.end..]).map_or(pass.text.len(), |at| hit.end + at);
-        let to = to.min(hit.end + LINE_MAX);
+    fn line(
+        &mut self,
+        pass: &mut Pass<'_>,
+        index: u16,
+        regex: &LazyRegex,
+        (in_code, in_comments): (bool, bool),
+        hit: Range<usize>,
+    ) {
+        // Never further than the bound: a keyword a million times on one line must not cost its square.
+        let floor = hit.start.saturating_sub(LINE_MAX);
+        let from = memchr::memrchr(b'\n', &pass.text[floor..hit.start]).map_or(floor, |at| floor + at + 1);
+        let roof = (hit.end + LINE_MAX).min(pass.text.len());
+        let to = memchr::memchr(b'\n', &pass.text[hit.end..roof]).map_or(roof, |at| hit.end + at);
         let input = Input::new(pass.text).span(from..to);
         let Some((whole, shown)) = self.captures(index, regex, input) else { return };
         let before = &pass.text[from..whole.start];
-        if in_comment(before, line_comment(pass.kind)) || in_code && in_string(before) {
+        if !in_comments && in_comment(before, line_comment(pass.kind)) || in_code && in_string(before) {
             return;
         }
         let rule = &self.set.rules[usize::from(index)];
@@ -219,13 +279,41 @@ impl<'r> FileScan<'r> {
             Naming::Loosely
         };
         let Some(class) = classify(&pass.text[found.name.clone()], how) else { return };
+        let Some(index) = self.rule_of(class) else { return };
         let setting = Setting { text: pass.text, style: pass.style, found: &found };
-        let Some((index, confidence)) = self.rule_of(class).zip(judge(class, &setting)) else { return };
+        if is_out_of_question(&setting) {
+            return;
+        }
+        let confidence = self.ask(pass, class.word(), &setting, guess(class, &setting));
         let rule = &self.set.rules[usize::from(index)];
         let value = &pass.text[found.value.clone()];
-        if applies(rule, pass) && !rule.allow.iter().any(|it| it.get().is_match(value)) {
+        if confidence >= LIKELIHOOD_MIN
+            && applies(rule, pass)
+            && !rule.allow.iter().any(|it| it.get().is_match(value))
+        {
             pass.hits.push(Hit { rule: index, span: found.value, confidence });
         }
+    }
+
+    fn url(&mut self, pass: &mut Pass<'_>, index: u16, hit: Range<usize>) {
+        let Some(login) = detect::url_login(pass.text, hit, pass.style) else { return };
+        let found =
+            Assignment { name: login.user, value: login.password, quoted: false, link: Link::Assigned };
+        let setting = Setting { text: pass.text, style: pass.style, found: &found };
+        let confidence = self.ask(pass, "url", &setting, Some(login.certainty));
+        if confidence >= LIKELIHOOD_MIN {
+            pass.hits.push(Hit { rule: index, span: found.value, confidence });
+        }
+    }
+
+    /// The model's opinion of one candidate.
+    fn ask(&mut self, pass: &Pass<'_>, kind: &str, setting: &Setting<'_>, prior: Option<f32>) -> f32 {
+        let clues = Clues::of(kind, setting, pass.path, prior);
+        let confidence = likelihood(&clues);
+        if let Some(candidates) = &mut self.candidates {
+            candidates.push((setting.found.value.start, clues));
+        }
+        confidence
     }
 
     fn rule_of(&self, class: Class) -> Option<u16> {

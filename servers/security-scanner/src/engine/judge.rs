@@ -21,13 +21,21 @@ pub(crate) struct Setting<'a> {
     pub(crate) found: &'a Assignment,
 }
 
-/// How likely the value is a credential, 0 to 1; `None` when it plainly is not.
-pub(crate) fn judge(class: Class, setting: &Setting<'_>) -> Option<f32> {
+/// Whether the value plainly is no credential: code, a path, a placeholder.
+pub(crate) fn is_out_of_question(setting: &Setting<'_>) -> bool {
     let value = &setting.text[setting.found.value.clone()];
     let is_call = !setting.found.quoted && value.contains(&b'(');
-    if value.len() > 512 || is_call || is_placeholder(value) || is_structural(value) {
-        return None;
-    }
+    value.len() < 3
+        || value.len() > 512
+        || is_call
+        || is_placeholder(value)
+        || is_structural(value)
+        || repeats_name(value, setting) && !has_company(setting)
+}
+
+/// A first guess how likely the value is a credential, 0 to 1, by its form alone; `None` speaks against it.
+pub(crate) fn guess(class: Class, setting: &Setting<'_>) -> Option<f32> {
+    let value = &setting.text[setting.found.value.clone()];
     let confidence = match class {
         Class::Password => password(value, setting)?,
         Class::Auth => auth(value)?,

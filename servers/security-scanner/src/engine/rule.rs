@@ -47,6 +47,19 @@ pub(crate) enum Class {
     Auth,
 }
 
+impl Class {
+    /// As the model knows it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Secret => "secret",
+            Self::Token => "token",
+            Self::Key => "key",
+            Self::Auth => "auth",
+        }
+    }
+}
+
 /// Credential shapes that code recognises better than one expression can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,7 +81,7 @@ pub(crate) enum Matcher {
     /// Every match in a file whose path the rule names.
     File { regex: LazyRegex },
     /// A match on the line of the keyword.
-    Line { regex: LazyRegex, in_code: bool },
+    Line { regex: LazyRegex, in_code: bool, in_comments: bool },
     /// A credential assigned to a name of this class.
     Generic(Class),
     /// A shape with its own code.

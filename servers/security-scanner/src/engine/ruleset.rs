@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::{
-    file_scan::FileScan,
-    rule::{Example, Family, Matcher, Rule},
-    rule_file::{RuleError, parse},
+    file_scan::{FileScan, Hit},
+    rule::{Detector, Example, Family, Matcher, Rule},
+    rule_file::{RuleError, parse, place_of},
     template::{Dice, fill},
 };
+
+/// Below this a hit is more likely noise; what callers get unless they say otherwise.
+pub(crate) const CONFIDENCE_DEFAULT: f32 = 0.4;
 
 /// Our own rules, compiled into the program.
 const EMBEDDED: &[(&str, &str)] = &[
@@ -22,6 +25,8 @@ const EMBEDDED: &[(&str, &str)] = &[
     ("rules/observability.toml", include_str!("../../rules/observability.toml")),
     ("rules/saas.toml", include_str!("../../rules/saas.toml")),
     ("rules/files.toml", include_str!("../../rules/files.toml")),
+    ("rules/agents.toml", include_str!("../../rules/agents.toml")),
+    ("rules/behaviour.toml", include_str!("../../rules/behaviour.toml")),
     ("rules/patterns-code.toml", include_str!("../../rules/patterns-code.toml")),
     ("rules/patterns-config.toml", include_str!("../../rules/patterns-config.toml")),
 ];
@@ -32,14 +37,21 @@ pub(crate) enum Wanted {
     Secrets,
     Patterns,
     All,
+    /// Tokens that their form alone gives away: what can be told in a file that is no text.
+    Tokens,
 }
 
 impl Wanted {
-    fn takes(self, family: Family) -> bool {
+    fn takes(self, rule: &Rule) -> bool {
         match self {
             Self::All => true,
-            Self::Secrets => family == Family::Secrets,
-            Self::Patterns => family == Family::Patterns,
+            Self::Secrets => rule.family == Family::Secrets,
+            Self::Patterns => rule.family == Family::Patterns,
+            Self::Tokens => match rule.matcher {
+                Matcher::Token { before: 0, .. } => rule.confidence >= 0.9 && rule.files.is_empty(),
+                Matcher::Built(detector) => matches!(detector, Detector::PrivateKey | Detector::Jwt),
+                _ => false,
+            },
         }
     }
 }
@@ -49,7 +61,7 @@ impl Wanted {
 pub(crate) struct RuleSet {
     pub(crate) rules: Vec<Rule>,
     digest: String,
-    filters: [OnceLock<Prefilter>; 3],
+    filters: [OnceLock<Prefilter>; 4],
 }
 
 /// Finds every keyword in one pass.
@@ -76,7 +88,7 @@ impl RuleSet {
             for rule in parse(file, text, true)? {
                 if rules.iter().any(|it| it.id == rule.id) {
                     let reason = format!("rule `{}` exists already; choose another id", rule.id);
-                    return Err(RuleError { file: file.clone(), line: 1, reason });
+                    return Err(RuleError::at(file, text, place_of_rule(text, &rule.id, "id"), reason));
                 }
                 rules.push(rule);
             }
@@ -99,39 +111,47 @@ impl RuleSet {
     /// A user's rule that fails its own examples is refused: it would only look like protection.
     fn check_examples(&self, user: &[(String, String)], own: usize) -> Result<(), RuleError> {
         for rule in &self.rules[own..] {
-            let Some(reason) = self.failed_example(rule) else { continue };
+            let Some((key, reason)) = self.failed_example(rule) else { continue };
             let quoted = format!("\"{}\"", rule.id);
-            let place =
-                |(file, text): &(String, String)| Some((file.clone(), text.find(&quoted)?, text.clone()));
-            let (file, offset, text) = user.iter().find_map(place).unwrap_or_default();
-            return Err(RuleError { file, line: text[..offset].lines().count().max(1), reason });
+            let home = user.iter().find(|(_, text)| text.contains(&quoted)).or(user.first());
+            let (file, text) = home.map_or(("", ""), |(file, text)| (file.as_str(), text.as_str()));
+            return Err(RuleError::at(file, text, place_of_rule(text, &rule.id, key), reason));
         }
         Ok(())
     }
 
-    /// The first example of `rule` that does not behave, in words.
-    pub(crate) fn failed_example(&self, rule: &Rule) -> Option<String> {
+    /// The first example of `rule` that does not behave, in words, and the key it stands under.
+    pub(crate) fn failed_example(&self, rule: &Rule) -> Option<(&'static str, String)> {
         let finds = |example: &Example| {
             let text = fill(&example.template, &mut Dice::new(11));
             let mut scan = FileScan::new(self, Wanted::All);
             let found = scan.scan(&example.path, text.as_bytes());
-            found.iter().any(|hit| self.rules[usize::from(hit.rule)].id == rule.id)
+            let is_it = |hit: &Hit| {
+                hit.confidence >= CONFIDENCE_DEFAULT && self.rules[usize::from(hit.rule)].id == rule.id
+            };
+            found.iter().any(is_it)
         };
+        let said = |verb: &str, it: &Example| format!("rule `{}` {verb} example `{}`", rule.id, it.template);
         let missed = rule.positive.iter().find(|it| !finds(it));
         let excess = rule.negative.iter().find(|it| finds(it));
         missed
-            .map(|it| format!("rule `{}` does not find its positive example `{}`", rule.id, it.template))
-            .or_else(|| {
-                excess.map(|it| format!("rule `{}` finds its negative example `{}`", rule.id, it.template))
-            })
+            .map(|it| ("positive", said("does not find its positive", it)))
+            .or_else(|| excess.map(|it| ("negative", said("finds its negative", it))))
     }
+}
+
+/// Where `key` of the rule called `id` stands in `text`.
+fn place_of_rule(text: &str, id: &str, key: &str) -> usize {
+    let name = text.find(&format!("\"{id}\"")).unwrap_or_default();
+    let start = text[..name].rfind("[[rule").unwrap_or_default();
+    place_of(text, start, key)
 }
 
 impl Prefilter {
     fn of(rules: &[Rule], wanted: Wanted) -> Self {
         let mut keywords: BTreeMap<&str, Vec<u16>> = BTreeMap::new();
         let mut whole = Vec::new();
-        for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| wanted.takes(rule.family)) {
+        for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| wanted.takes(rule)) {
             let index = u16::try_from(index).expect("rule files bound the number of rules");
             if matches!(rule.matcher, Matcher::File { .. }) {
                 whole.push(index);
@@ -160,7 +180,8 @@ mod tests {
             parse(file, text, true).unwrap_or_else(|error| panic!("{error}"));
         }
         let set = RuleSet::load(&[]).unwrap();
-        let failed: Vec<String> = set.rules.iter().filter_map(|rule| set.failed_example(rule)).collect();
+        let failed: Vec<String> =
+            set.rules.iter().filter_map(|rule| Some(set.failed_example(rule)?.1)).collect();
         assert!(failed.is_empty(), "{}", failed.join("\n"));
     }
 
@@ -181,9 +202,10 @@ mod tests {
         let load = |text: &str| RuleSet::load(&[("mine.toml".into(), text.into())]).map(|it| it.rules.len());
         assert!(load(rule).is_ok());
         let refused = load(&rule.replace("acme_<lower:8>", "acme_<lower:3>")).unwrap_err();
-        assert_eq!((refused.file.as_str(), refused.line), ("mine.toml", 2));
+        assert_eq!((refused.file.as_str(), refused.line, refused.column), ("mine.toml", 11, 1));
         assert!(refused.reason.contains("positive example"), "{refused}");
         let refused = load(&rule.replace("acme-key", "github-pat")).unwrap_err();
         assert!(refused.reason.contains("exists already"), "{refused}");
+        assert_eq!((refused.line, refused.column), (2, 1));
     }
 }

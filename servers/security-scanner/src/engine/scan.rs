@@ -22,7 +22,7 @@ use super::{
     fingerprint::Fingerprints,
     rule::{Family, Severity},
     ruleset::{RuleSet, Wanted},
-    source::{Root, SkipReason, read_text},
+    source::{Content, Root, SkipReason, read_whole},
     suppress::is_allowed,
     walk::{Met, walk},
 };
@@ -153,7 +153,7 @@ impl Job<'_> {
         match target {
             Target::File { file, path } => {
                 let mut worker = Worker::new(self, &clock);
-                let outcome = read_text(file, self.plan.file_bytes_max, &mut worker.buffer);
+                let outcome = read_whole(file, self.plan.file_bytes_max, &mut worker.buffer);
                 worker.outcome(Path::new(&path), outcome);
                 self.join(vec![worker.share])
             }
@@ -196,6 +196,8 @@ impl Job<'_> {
                 Met::Skipped(path, reason) => share.coverage.skip(shown(&path), reason),
                 Met::File(path) => {
                     files += 1;
+                    let obeys = !self.plan.ignored && path.file_name().is_some_and(|it| it == ".gitignore");
+                    share.coverage.gitignore_obeyed |= obeys;
                     if files > self.plan.files_max {
                         share.coverage.truncated = true;
                         break;
@@ -266,11 +268,20 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn outcome(&mut self, path: &Path, outcome: Result<(), SkipReason>) {
+    fn outcome(&mut self, path: &Path, outcome: Result<Content, SkipReason>) {
         let bytes = self.buffer.len() as u64;
         match outcome {
-            Ok(()) => self.text(&shown(path), bytes),
-            Err(reason) => self.share.coverage.skip(shown(path), reason),
+            Ok(Content::Binary) if self.job.plan.wanted == Wanted::Patterns => {
+                self.share.coverage.skip(shown(path), SkipReason::Binary);
+            }
+            Ok(content) => self.content(&shown(path), bytes, content),
+            Err(reason) => {
+                self.share.coverage.skip(shown(path), reason);
+                if reason == SkipReason::Changed {
+                    // It still was a file, and what was read of it may hold something.
+                    self.hits(&shown(path), Content::Text);
+                }
+            }
         }
         self.clock.tick(bytes, self.job.report);
         // One giant must not pin its memory for the rest of the scan.
@@ -279,9 +290,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn text(&mut self, path: &str, bytes: u64) {
+    fn content(&mut self, path: &str, bytes: u64, content: Content) {
         self.share.coverage.scanned(bytes);
-        let hits = self.scan.scan(path, &self.buffer);
+        self.hits(path, content);
+    }
+
+    fn hits(&mut self, path: &str, content: Content) {
+        let hits = match content {
+            Content::Text => self.scan.scan(path, &self.buffer),
+            Content::Binary => self.scan.scan_binary(path, &self.buffer),
+        };
         if self.scan.was_cut {
             self.share.coverage.truncated = true;
         }
@@ -327,10 +345,10 @@ pub(crate) fn findings(job: &Job<'_>, path: &str, text: &[u8], hits: &[Hit]) -> 
 
 /// The matched code, short, with every secret on its lines masked.
 fn snippet(job: &Job<'_>, path: &str, text: &[u8], span: &Range<usize>) -> String {
-    let from = memchr::memrchr(b'\n', &text[..span.start]).map_or(0, |at| at + 1);
-    let from = from.max(span.start.saturating_sub(SNIPPET_MARGIN));
-    let to = memchr::memchr(b'\n', &text[span.end..]).map_or(text.len(), |at| span.end + at);
-    let to = to.min(span.end + SNIPPET_MARGIN);
+    let floor = span.start.saturating_sub(SNIPPET_MARGIN);
+    let from = memchr::memrchr(b'\n', &text[floor..span.start]).map_or(floor, |at| floor + at + 1);
+    let roof = (span.end + SNIPPET_MARGIN).min(text.len());
+    let to = memchr::memchr(b'\n', &text[span.end..roof]).map_or(roof, |at| span.end + at);
     let mut code = text[span.clone()].to_vec();
     for hit in FileScan::new(job.rules, Wanted::Secrets).scan(path, &text[from..to]) {
         let start = (from + hit.span.start).clamp(span.start, span.end) - span.start;

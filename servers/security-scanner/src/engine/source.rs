@@ -2,8 +2,11 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
-    os::fd::{AsFd, OwnedFd},
+    io::{self, Read, Seek},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
 };
 
@@ -18,9 +21,13 @@ const SNIFF: usize = 8 * 1_024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// It holds no text.
+    /// It holds no text, and the scan looks for dangerous code only.
     Binary,
-    /// A link, a device, a socket or a pipe.
+    /// A link to something that the scan meets anyway, or to nothing.
+    Link,
+    /// A link that leads out of what is scanned.
+    LinkOutside,
+    /// A device, a socket or a pipe.
     NotRegular,
     /// Larger than the limit.
     TooLarge,
@@ -28,13 +35,24 @@ pub enum SkipReason {
     Unreadable,
     /// It was there when the folder was listed and is gone.
     Vanished,
+    /// It was written while it was read, twice in a row; what was read was scanned.
+    Changed,
+    /// The depth of folders that are entered was reached.
+    TooDeep,
 }
 
 impl SkipReason {
     /// Whether a scan that skipped for this reason has seen less than it was asked to.
     pub(crate) fn is_gap(self) -> bool {
-        matches!(self, Self::TooLarge | Self::Unreadable | Self::Vanished)
+        !matches!(self, Self::Binary | Self::Link)
     }
+}
+
+/// What a buffer was filled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Text,
+    Binary,
 }
 
 /// A folder whose files are opened beneath it and nowhere else.
@@ -53,15 +71,15 @@ impl Root {
         Ok(Self(fd))
     }
 
-    /// Reads the file at `relative` into `buffer`. On success the buffer holds text.
+    /// Reads the file at `relative` into `buffer`.
     pub(crate) fn read(
         &self,
         relative: &Path,
         max_bytes: u64,
         buffer: &mut Vec<u8>,
-    ) -> Result<(), SkipReason> {
+    ) -> Result<Content, SkipReason> {
         buffer.clear();
-        read_text(self.file(relative).map_err(|error| reason(&error))?, max_bytes, buffer)
+        read_whole(self.file(relative).map_err(|error| reason(&error))?, max_bytes, buffer)
     }
 
     fn file(&self, relative: &Path) -> io::Result<File> {
@@ -78,16 +96,60 @@ impl Root {
     }
 }
 
-/// Reads an open file into `buffer`. On success the buffer holds text.
-pub(crate) fn read_text(file: File, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<(), SkipReason> {
-    let facts = file.metadata().map_err(|error| reason(&error))?;
-    if !facts.is_file() {
-        return Err(SkipReason::NotRegular);
+/// Reads an open file into `buffer`, once more when it was written meanwhile.
+pub(crate) fn read_whole(
+    mut file: File,
+    max_bytes: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<Content, SkipReason> {
+    for _ in 0..2 {
+        buffer.clear();
+        let facts = file.metadata().map_err(|error| reason(&error))?;
+        if !facts.is_file() {
+            return Err(SkipReason::NotRegular);
+        }
+        if facts.len() > max_bytes {
+            // Holes hold nothing: a giant that is mostly holes is read without them.
+            let is_sparse = facts.blocks().saturating_mul(512) <= max_bytes;
+            return if is_sparse {
+                extents(&file, facts.len(), max_bytes, buffer)
+            } else {
+                Err(SkipReason::TooLarge)
+            };
+        }
+        file.rewind().map_err(|error| reason(&error))?;
+        let content = fill(&file, facts.len(), max_bytes, buffer)?;
+        let after = file.metadata().map_err(|error| reason(&error))?;
+        if (after.len(), after.mtime(), after.mtime_nsec())
+            == (facts.len(), facts.mtime(), facts.mtime_nsec())
+        {
+            return Ok(content);
+        }
     }
-    if facts.len() > max_bytes {
-        return Err(SkipReason::TooLarge);
+    Err(SkipReason::Changed)
+}
+
+/// Reads what is not a hole.
+fn extents(file: &File, length: u64, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<Content, SkipReason> {
+    let seek = |to| rustix::fs::seek(file, to).map_err(io::Error::from);
+    let mut at = 0;
+    while at < length {
+        let start = match seek(rustix::fs::SeekFrom::Data(at)) {
+            Ok(start) => start,
+            // Past the last data.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => break,
+            Err(error) => return Err(reason(&error)),
+        };
+        let end = seek(rustix::fs::SeekFrom::Hole(start)).map_err(|error| reason(&error))?;
+        seek(rustix::fs::SeekFrom::Start(start)).map_err(|error| reason(&error))?;
+        let room = (max_bytes + 1).saturating_sub(buffer.len() as u64);
+        file.take((end - start).min(room)).read_to_end(buffer).map_err(|error| reason(&error))?;
+        if buffer.len() as u64 > max_bytes {
+            return Err(SkipReason::TooLarge);
+        }
+        at = end;
     }
-    fill(file, facts.len(), max_bytes, buffer)
+    Ok(Content::Binary)
 }
 
 fn reason(error: &io::Error) -> SkipReason {
@@ -106,27 +168,24 @@ fn reason(error: &io::Error) -> SkipReason {
     }
 }
 
-fn fill(mut file: File, length: u64, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<(), SkipReason> {
-    let read = |file: &mut File, upto: u64, buffer: &mut Vec<u8>| {
-        file.take(upto).read_to_end(buffer).map_err(|error| reason(&error))
+fn fill(file: &File, length: u64, max_bytes: u64, buffer: &mut Vec<u8>) -> Result<Content, SkipReason> {
+    let read = |mut file: &File, upto: u64, buffer: &mut Vec<u8>| {
+        Read::by_ref(&mut file).take(upto).read_to_end(buffer).map_err(|error| reason(&error))
     };
-    // A file of zeros or a picture is told by its head; the rest of it is never read.
-    read(&mut file, SNIFF as u64, buffer)?;
-    if is_binary(buffer) {
-        return Err(SkipReason::Binary);
-    }
+    read(file, SNIFF as u64, buffer)?;
+    let content = if is_binary(buffer) { Content::Binary } else { Content::Text };
     if length > SNIFF as u64 {
         buffer.reserve_exact(usize::try_from(length).unwrap_or(SNIFF).saturating_sub(buffer.len()) + 1);
     }
     if buffer.len() == SNIFF {
         // A file that grows while it is read stays within the limit.
-        read(&mut file, max_bytes + 1 - SNIFF as u64, buffer)?;
+        read(file, max_bytes + 1 - SNIFF as u64, buffer)?;
     }
     if buffer.len() as u64 > max_bytes {
         return Err(SkipReason::TooLarge);
     }
     decode_utf16(buffer);
-    Ok(())
+    Ok(content)
 }
 
 fn is_binary(head: &[u8]) -> bool {
@@ -152,7 +211,7 @@ fn decode_utf16(buffer: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+    use std::{fs, path::PathBuf};
 
     use super::*;
 
@@ -174,8 +233,8 @@ mod tests {
         fs::write(path.join("inner/file"), "x").unwrap();
         let root = Root::open(&path, identity).unwrap();
         let read = |name: &str| root.read(Path::new(name), 100, &mut Vec::new());
-        assert_eq!(read("real"), Ok(()));
-        assert_eq!(read("inner/file"), Ok(()));
+        assert_eq!(read("real"), Ok(Content::Text));
+        assert_eq!(read("inner/file"), Ok(Content::Text));
         assert_eq!(read("gone"), Err(SkipReason::Vanished));
         assert_eq!(read("real/below"), Err(SkipReason::Vanished));
         for escape in ["link", "way/file", "../x", "/etc/hostname"] {
@@ -194,13 +253,28 @@ mod tests {
     fn a_file_at_the_limit_is_read_and_one_beyond_is_not() {
         let (_dir, path, identity) = folder();
         let root = Root::open(&path, identity).unwrap();
-        for (size, expected) in
-            [(0, Ok(())), (SNIFF, Ok(())), (20_000, Ok(())), (20_001, Err(SkipReason::TooLarge))]
-        {
+        for (size, expected) in [
+            (0, Ok(Content::Text)),
+            (SNIFF, Ok(Content::Text)),
+            (20_000, Ok(Content::Text)),
+            (20_001, Err(SkipReason::TooLarge)),
+        ] {
             fs::write(path.join("f"), vec![b'a'; size]).unwrap();
             let mut buffer = Vec::new();
             assert_eq!(root.read(Path::new("f"), 20_000, &mut buffer), expected, "{size}");
             assert!(expected.is_err() || buffer.len() == size);
         }
+    }
+
+    #[test]
+    fn a_giant_of_holes_is_read_without_them() {
+        let (_dir, path, identity) = folder();
+        let file = fs::File::create(path.join("sparse")).unwrap();
+        file.set_len(4 << 30).unwrap();
+        std::os::unix::fs::FileExt::write_at(&file, b"needle", 3 << 30).unwrap();
+        let mut buffer = Vec::new();
+        let read = Root::open(&path, identity).unwrap().read(Path::new("sparse"), 1 << 20, &mut buffer);
+        assert_eq!(read, Ok(Content::Binary));
+        assert!(memchr::memmem::find(&buffer, b"needle").is_some() && buffer.len() < 1 << 20);
     }
 }

@@ -1,15 +1,20 @@
 //! `core-mcp:allow RULE reason` in a file lets one finding pass.
 
 const MARK: &[u8] = b"core-mcp:allow";
+/// A mark stands within this distance of the finding: lines may be megabytes long.
+const LINE_MAX: usize = 4_096;
 
 /// Whether the line that holds `start..end`, or the line above it, allows `rule` with a reason.
 ///
 /// A mark without a reason allows nothing: an exception that nobody can explain is a finding.
 pub(crate) fn is_allowed(text: &[u8], start: usize, rule: &str) -> bool {
-    let begin = memchr::memrchr(b'\n', &text[..start]).map_or(0, |at| at + 1);
-    let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |at| start + at);
-    let above = begin.checked_sub(1).map(|until| {
-        let from = memchr::memrchr(b'\n', &text[..until]).map_or(0, |at| at + 1);
+    let floor = start.saturating_sub(LINE_MAX);
+    let begin = memchr::memrchr(b'\n', &text[floor..start]).map_or(floor, |at| floor + at + 1);
+    let roof = (start + LINE_MAX).min(text.len());
+    let end = memchr::memchr(b'\n', &text[start..roof]).map_or(roof, |at| start + at);
+    let above = begin.checked_sub(1).filter(|until| text[*until] == b'\n').map(|until| {
+        let floor = until.saturating_sub(LINE_MAX);
+        let from = memchr::memrchr(b'\n', &text[floor..until]).map_or(floor, |at| floor + at + 1);
         &text[from..until]
     });
     line_allows(&text[begin..end], rule)

@@ -49,16 +49,31 @@ fn met(target: &Path, entry: Result<ignore::DirEntry, ignore::Error>) -> Option<
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 let at_limit = entry.depth() == DEPTH_MAX;
-                return at_limit.then(|| Met::Skipped(relative(entry.path()), SkipReason::Unreadable));
+                return at_limit.then(|| Met::Skipped(relative(entry.path()), SkipReason::TooDeep));
             }
             let path = relative(entry.path());
-            Some(if kind.is_file() { Met::File(path) } else { Met::Skipped(path, SkipReason::NotRegular) })
+            if kind.is_file() {
+                return Some(Met::File(path));
+            }
+            let reason = if kind.is_symlink() { link(target, entry.path()) } else { SkipReason::NotRegular };
+            Some(Met::Skipped(path, reason))
         }
         Err(error) => {
             let gone = error.io_error().is_some_and(|it| it.kind() == std::io::ErrorKind::NotFound);
             let reason = if gone { SkipReason::Vanished } else { SkipReason::Unreadable };
             Some(Met::Skipped(path_of(&error).map(relative).unwrap_or_default(), reason))
         }
+    }
+}
+
+/// Links are never followed; whether that leaves something unseen depends on where they lead.
+fn link(target: &Path, path: &Path) -> SkipReason {
+    let leads_to = |path: &Path| std::fs::canonicalize(path);
+    match (leads_to(path), leads_to(target)) {
+        (Ok(there), Ok(target)) if there.starts_with(&target) => SkipReason::Link,
+        (Ok(_), _) => SkipReason::LinkOutside,
+        // Nothing is there, or a loop.
+        (Err(_), _) => SkipReason::Link,
     }
 }
 

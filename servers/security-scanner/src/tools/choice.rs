@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::engine::{rule::Severity, ruleset::Wanted};
-
-/// Below this a hit is more likely noise.
-pub(crate) const CONFIDENCE_DEFAULT: f32 = 0.4;
+use crate::engine::{
+    rule::Severity,
+    ruleset::{CONFIDENCE_DEFAULT, Wanted},
+};
 
 /// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

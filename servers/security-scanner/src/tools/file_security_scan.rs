@@ -5,12 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    Report, ScanFormat, ScanType, SecurityScanner, Severity,
-    baseline::Baseline,
-    report::Page,
-    server::DEADLINE,
-    target,
-    tools::{Choice, choice::CONFIDENCE_DEFAULT},
+    Report, ScanFormat, ScanType, SecurityScanner, Severity, baseline::Baseline,
+    engine::ruleset::CONFIDENCE_DEFAULT, report::Page, server::DEADLINE, target, tools::Choice,
 };
 
 /// Scans a file or a whole folder for secrets and dangerous code.

@@ -49,6 +49,10 @@ async fn nothing_but_a_baseline_of_ours_is_read_or_replaced() {
             "{target}"
         );
     }
+    bench.bytes("secret.json", br#"{"version": "hunter2-hunter2"}"#);
+    let read = json!({"file_path": ".", "scan_type": "all", "baseline": "secret.json"});
+    let error = bench.call("file_security_scan", read).await.unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
     assert_eq!(std::fs::read(bench.root.path().join("notes.txt")).unwrap(), b"precious");
     let outside = json!({"file_path": ".", "baseline_path": "../base.json"});
     assert_eq!(bench.refusal("baseline_update", outside).await.1, Some("PATH_OUTSIDE_ROOT"));
@@ -65,4 +69,18 @@ async fn installations_with_one_key_share_a_baseline() {
     let shared = std::fs::read(here.root.path().join("base.json")).unwrap();
     there.bytes("base.json", &shared);
     assert_eq!(there.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1}));
+}
+
+#[tokio::test]
+async fn a_renamed_file_stays_known_and_a_further_copy_is_new() {
+    let bench = Bench::new().await;
+    let text = bench.file("old/a.env", "API_KEY=<alnum:32>\n");
+    bench.call("baseline_update", json!({"file_path": ".", "baseline_path": "base.json"})).await.unwrap();
+    std::fs::create_dir(bench.root.path().join("new")).unwrap();
+    std::fs::rename(bench.root.path().join("old/a.env"), bench.root.path().join("new/b.env")).unwrap();
+    assert_eq!(bench.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1}));
+    bench.bytes("zz/copy.env", text.as_bytes());
+    assert_eq!(bench.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1, "new": 1}));
+    bench.bytes("old/a.env", text.as_bytes());
+    assert_eq!(bench.scan(json!({"baseline": "base.json"})).await["statuses"], json!({"known": 1, "new": 2}));
 }

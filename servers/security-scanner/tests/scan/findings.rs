@@ -107,8 +107,16 @@ async fn what_gitignore_hides_is_scanned_only_on_request_and_git_itself_never() 
     bench.file(".gitignore", ".env\n");
     bench.file(".env", "API_KEY=<alnum:32>\n");
     bench.file(".git/config", "API_KEY=<alnum:32>\n");
-    assert_eq!(bench.scan(json!({})).await["verdict"], "clean");
-    assert_eq!(places(&bench.scan(json!({"include_ignored": true})).await), ["generic-key@.env:1"]);
+    let report = bench.scan(json!({})).await;
+    assert_eq!(
+        (&report["verdict"], &report["coverage"]["gitignore_obeyed"]),
+        (&json!("clean"), &json!(true))
+    );
+    let report = bench.scan(json!({"include_ignored": true})).await;
+    assert_eq!(
+        (places(&report), &report["coverage"]["gitignore_obeyed"]),
+        (vec!["generic-key@.env:1".to_owned()], &json!(false))
+    );
 }
 
 #[tokio::test]
@@ -132,6 +140,7 @@ async fn sarif_carries_masked_results_with_places_and_fingerprints() {
     assert_eq!(place["region"]["startLine"], 1);
     assert!(!report.to_string().contains(text.trim().split('=').nth(1).unwrap()));
     assert_eq!(report["findings"], json!([]));
+    assert_eq!(run["invocations"][0]["executionSuccessful"], true);
 }
 
 #[tokio::test]
@@ -198,4 +207,37 @@ async fn a_secret_beside_dangerous_code_is_not_shown_either() {
     for secret in [&docker[16..30], &script[31..71]] {
         assert!(!report.to_string().contains(secret), "{secret}");
     }
+}
+
+#[tokio::test]
+async fn tokens_in_base64_are_found_however_often_it_was_applied() {
+    let bench = Bench::new().await;
+    let token = server_security_scanner::fill(
+        "token=ghp_<alnum:30><crc62>",
+        &mut server_security_scanner::Dice::new(9),
+    );
+    let once = base64(token.as_bytes());
+    let twice = base64(once.as_bytes());
+    let thrice = base64(twice.as_bytes());
+    bench.bytes(
+        "secret.yml",
+        format!("data:\n  config: {once}\n  more: {twice}\n  far: {thrice}\n").as_bytes(),
+    );
+    let report = bench.scan(json!({"scan_type": "secrets"})).await;
+    assert_eq!(places(&report), ["github-pat@secret.yml:2", "github-pat@secret.yml:3"]);
+    assert!(!report.to_string().contains(&once[8..40]));
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let padded = [chunk[0], *chunk.get(1).unwrap_or(&0), *chunk.get(2).unwrap_or(&0)];
+        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
+        for place in 0..=chunk.len() {
+            out.push(char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize]));
+        }
+        out.push_str(&"=="[..3 - chunk.len()]);
+    }
+    out
 }

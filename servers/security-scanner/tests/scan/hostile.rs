@@ -24,7 +24,7 @@ async fn links_are_not_followed_and_loops_end() {
     symlink(outside.path().join("o.env"), bench.root.path().join("o.env")).unwrap();
     let report = bench.scan(json!({})).await;
     assert_eq!(places(&report), ["generic-key@a.env:1"]);
-    assert_eq!(report["coverage"]["skipped_by_reason"], json!({"not_regular": 4}));
+    assert_eq!(report["coverage"]["skipped_by_reason"], json!({"link": 1, "link_outside": 3}));
 }
 
 #[tokio::test]
@@ -50,15 +50,54 @@ async fn a_file_that_may_not_be_read_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_sparse_giant_costs_nothing_and_a_pipe_does_not_block() {
-    let bench = Bench::with(json!({"file_bytes_max": 1_073_741_824})).await;
+async fn links_that_lead_out_are_gaps_and_links_within_are_none() {
+    let bench = Bench::new().await;
     bench.bytes("a.txt", b"hello");
-    fs::File::create(bench.root.path().join("sparse")).unwrap().set_len(1 << 30).unwrap();
+    symlink("a.txt", bench.root.path().join("same")).unwrap();
+    symlink("nowhere", bench.root.path().join("dangling")).unwrap();
+    symlink("loop", bench.root.path().join("loop")).unwrap();
+    assert_eq!(bench.scan(json!({})).await["verdict"], "clean");
+    symlink("/etc/hostname", bench.root.path().join("out")).unwrap();
+    assert_eq!(bench.scan(json!({})).await["verdict"], "incomplete");
+}
+
+#[tokio::test]
+async fn a_sparse_giant_costs_nothing_and_a_pipe_does_not_block() {
+    let bench = Bench::new().await;
+    bench.bytes("a.txt", b"hello");
+    let giant = fs::File::create(bench.root.path().join("sparse")).unwrap();
+    giant.set_len(4 << 30).unwrap();
+    let report = bench.scan(json!({})).await;
+    assert_eq!((&report["coverage"]["bytes"], &report["verdict"]), (&json!(5), &json!("clean")));
     let pipe = bench.root.path().join("pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let report = bench.scan(json!({})).await;
-    assert_eq!(report["coverage"]["skipped_by_reason"], json!({"binary": 1, "not_regular": 1}));
-    assert_eq!((&report["coverage"]["bytes"], &report["verdict"]), (&json!(5), &json!("clean")));
+    assert_eq!(report["coverage"]["skipped_by_reason"], json!({"not_regular": 1}));
+    assert_eq!(report["verdict"], "incomplete");
+}
+
+#[tokio::test]
+async fn tokens_in_files_that_are_no_text_are_found_and_words_in_them_mean_nothing() {
+    let bench = Bench::new().await;
+    let token =
+        server_security_scanner::fill("ghp_<alnum:30><crc62>", &mut server_security_scanner::Dice::new(4));
+    let mut bytes = b"\x7fELF\0\0\0password=hunter22x!\0".to_vec();
+    bytes.extend_from_slice(token.as_bytes());
+    bytes.extend_from_slice(&[0, 1, 2, 3]);
+    bench.bytes("app.bin", &bytes);
+    let report = bench.scan(json!({})).await;
+    assert_eq!(places(&report), ["github-pat@app.bin:1"]);
+    assert!(!report.to_string().contains(&token[5..20]));
+    let patterns = bench.scan(json!({"scan_type": "patterns"})).await;
+    assert_eq!(patterns["coverage"]["skipped_by_reason"], json!({"binary": 1}));
+}
+
+#[tokio::test]
+async fn a_keyword_a_million_times_on_one_line_does_not_cost_its_square() {
+    let bench = Bench::new().await;
+    // A comment: the keyword leads to a match that is dropped, so that no bound on hits ends it early.
+    bench.bytes("a.py", &[b"# ".as_slice(), &b"eval(a) ".repeat(500_000)].concat());
+    assert_eq!(bench.scan(json!({"scan_type": "patterns"})).await["coverage"]["scanned"], 1);
 }
 
 #[tokio::test]
@@ -120,7 +159,7 @@ async fn a_deep_tree_is_entered_to_its_bound_and_the_rest_is_named() {
     let report = bench.scan(json!({})).await;
     assert_eq!(
         (&report["verdict"], &report["coverage"]["skipped_by_reason"]),
-        (&json!("incomplete"), &json!({"unreadable": 1}))
+        (&json!("incomplete"), &json!({"too_deep": 1}))
     );
 }
 

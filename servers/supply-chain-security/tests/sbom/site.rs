@@ -36,7 +36,7 @@ impl Site {
     }
 
     pub(crate) async fn call(&self, tool: &str, args: Value) -> Result<Value, ToolError> {
-        self.server.prepare(tool, args)?.run(CallContext::for_tests()).await
+        Ok(self.server.prepare(tool, args)?.run(CallContext::for_tests()).await?.into_value())
     }
 
     pub(crate) async fn ok(&self, tool: &str, args: Value) -> Value {

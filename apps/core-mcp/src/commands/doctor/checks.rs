@@ -100,6 +100,7 @@ fn databases(data: &DataDir) -> Vec<Check> {
         ("database audit.db", data.audit_db()),
         ("database state.db", data.state_db()),
         ("database secrets.db", data.secrets_db()),
+        ("database workflows.db", data.workflows_db()),
     ];
     let existing = known.into_iter().filter(|(_, path)| path.exists());
     let checked = existing.map(|(name, path)| {
