@@ -90,6 +90,11 @@ impl Identity for Authenticator {
         }
     }
 
+    /// Only principals of ours: what a foreign token lends ends with the token.
+    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
+        self.store.current(id)
+    }
+
     fn with_more_scope(&self, principal: &Principal) -> Vec<(String, Principal)> {
         self.oauth().with_more_scope(principal)
     }
