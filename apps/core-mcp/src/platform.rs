@@ -61,10 +61,10 @@ pub(crate) struct Platform {
     pub(crate) vault: Arc<Vault>,
     /// Contexts, approvals and artifacts.
     pub(crate) state: State,
-    /// Other MCP servers.
-    pub(crate) gateway: Arc<Gateway>,
     /// Workflows and their runs.
     pub(crate) workflows: Workflows,
+    /// Other MCP servers.
+    pub(crate) gateway: Arc<Gateway>,
     journal: Arc<AuditLog>,
 }
 
@@ -111,8 +111,8 @@ impl Platform {
             authenticator,
             vault,
             state,
-            gateway,
             workflows,
+            gateway,
             journal,
         };
         platform.mount_upstreams(&platform.config.settings, &wanted).await;

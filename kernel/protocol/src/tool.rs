@@ -64,7 +64,7 @@ fn share_of_one_server(specs: &[&ToolSpec], naming: Naming) -> Vec<Raw> {
 
 fn relayed_tool(spec: &ToolSpec, raw: &Raw, naming: Naming) -> Raw {
     let name = naming.name_of(spec);
-    let same = raw.member("name").is_some_and(|it| it.get() == json!(name).to_string());
+    let same = raw.member("name").is_some_and(|it| it.get() == Raw::of(&name).get());
     if same { raw.clone() } else { raw.with("name", Some(&Raw::of(&name))) }
 }
 

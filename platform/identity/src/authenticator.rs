@@ -62,10 +62,6 @@ impl Identity for Authenticator {
         self.admit(&shown).map_err(|refused| refused.error)
     }
 
-    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
-        self.store.current(id)
-    }
-
     fn admit(&self, shown: &Credentials<'_>) -> Result<Arc<Principal>, NotAdmitted> {
         match shown.token {
             None => self.by_certificate(shown),
@@ -92,6 +88,11 @@ impl Identity for Authenticator {
             false if id.contains(':') => self.oauth().still_valid(principal).unwrap_or(false),
             false => self.store.still_valid(principal),
         }
+    }
+
+    /// Only principals of ours: what a foreign token lends ends with the token.
+    fn current(&self, id: &str) -> Result<Arc<Principal>, ToolError> {
+        self.store.current(id)
     }
 
     fn with_more_scope(&self, principal: &Principal) -> Vec<(String, Principal)> {

@@ -53,7 +53,7 @@ impl Peer for Shared {
             })],
             Listing::Prompts => prompts(),
         };
-        Box::pin(async move { Ok(items.iter().map(|it| Raw::of(it)).collect()) })
+        Box::pin(async move { Ok(items.iter().map(Raw::of).collect()) })
     }
 
     fn request(

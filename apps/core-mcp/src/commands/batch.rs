@@ -71,7 +71,7 @@ impl Batch {
         let list = self.list()?;
         let platform = Platform::open(app, &app.sources(&app.existing_data_root()?), Mounts::All).await?;
         let view = ProgressView::new("batch", app.common.no_progress);
-        let done = match platform.gate.authenticate(&token, Door::Cli) {
+        let done = match platform.admit(&token, Door::Cli).await {
             Ok(caller) => {
                 let cancel = CancellationToken::new();
                 let who = BatchCaller {
@@ -82,16 +82,17 @@ impl Batch {
                     cancel: cancel.clone(),
                 };
                 let mut work = std::pin::pin!(call_all(&platform.gate, list, who));
-                tokio::select! {
+                let done = tokio::select! {
                     done = &mut work => done,
                     // What runs ends in order and is recorded; the rest is not begun.
                     _ = tokio::signal::ctrl_c() => {
                         cancel.cancel();
                         work.await
                     }
-                }
+                };
+                done.map_err(Failure::from)
             }
-            Err(error) => Err(error),
+            Err(failure) => Err(failure),
         };
         platform.close().await?;
         drop(view);

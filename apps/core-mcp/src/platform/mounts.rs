@@ -25,7 +25,7 @@ pub(crate) enum Mounts {
 }
 
 impl Mounts {
-    /// Whether a server that is not part of the catalogue is wanted.
+    /// Whether a server that is not part of the catalogue, an upstream for example, is wanted.
     pub(crate) fn wants_name(&self, name: &str) -> bool {
         match self {
             Self::All => true,

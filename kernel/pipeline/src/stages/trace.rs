@@ -3,7 +3,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tracing::{Instrument, field::Empty, info_span};
 
-use crate::{Call, Metrics, Next, Outcome, Stage};
+use crate::{Call, Metrics, Next, Operation, Outcome, Stage};
+
+/// What methods are called that we do not know.
+const EXTENSION: &str = "extension";
 
 /// Opens the span, joins the client's trace and counts how the call ended.
 ///
@@ -38,9 +41,13 @@ impl Stage for Trace {
             let record = record.lock();
             (record.server.clone(), record.tool.clone())
         };
+        let method = match &call.request.operation {
+            Operation::Tool => "tools/call",
+            Operation::Method(method) => known_method(&method.name),
+        };
         let span = info_span!(
             "tools/call",
-            mcp.method.name = "tools/call",
+            mcp.method.name = method,
             gen_ai.tool.name = %tool,
             mcp.server = %server,
             trace_id = %trace_id,
@@ -57,6 +64,8 @@ impl Stage for Trace {
         let (server, tool) = {
             let record = record.lock();
             match record.effect {
+                // A server may answer any method of an extension: those share one label.
+                Some(_) if method == EXTENSION => (record.server.clone(), EXTENSION.to_owned()),
                 Some(_) => (record.server.clone(), record.tool.clone()),
                 // A name that was never resolved is the caller's text: it must not become a label.
                 None => ("unknown".to_owned(), "unknown".to_owned()),
@@ -66,6 +75,21 @@ impl Stage for Trace {
         tracing::debug!(parent: &span, code, micros = elapsed.as_micros(), "call finished");
         outcome
     }
+}
+
+/// The name of a method as spans and labels write it.
+fn known_method(name: &str) -> &'static str {
+    const KNOWN: [&str; 8] = [
+        "resources/read",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "prompts/get",
+        "completion/complete",
+        "tasks/get",
+        "tasks/update",
+        "tasks/cancel",
+    ];
+    KNOWN.into_iter().find(|it| *it == name).unwrap_or(EXTENSION)
 }
 
 /// The trace id of a W3C `traceparent`, if it is well formed and not all zero.

@@ -85,7 +85,7 @@ impl Wire {
             if fields["request"] != **request || fields["server"] != *pending.server {
                 return Err(refused());
             }
-            return Ok(Round::Relayed(fields.get("state").map(|it| Raw::of(it))));
+            return Ok(Round::Relayed(fields.get("state").map(Raw::of)));
         }
         let responses =
             incoming.responses.as_ref().map(|it| serde_json::value::RawValue::from_string(it.get().into()));

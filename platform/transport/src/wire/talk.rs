@@ -129,7 +129,7 @@ fn read_fault(error: &str) -> RelayedFault {
     RelayedFault {
         code: error["code"].as_i64().unwrap_or(-32603),
         message: error["message"].as_str().unwrap_or("the client refused").chars().take(500).collect(),
-        data: error.get("data").map(|it| Raw::of(it)),
+        data: error.get("data").map(Raw::of),
     }
 }
 

@@ -53,7 +53,9 @@ impl Data {
                 data.is_partial = true;
                 break;
             }
-            let Ok(facts) = fs::symlink_metadata(&path) else {
+            // What the operator names may be a link; what lies below is not followed, so that loops end.
+            let looked = if depth == 0 { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+            let Ok(facts) = looked else {
                 data.facts.unreadable += 1;
                 continue;
             };

@@ -145,7 +145,7 @@ impl DeepReport {
         target: &str,
         cx: &CallContext,
     ) -> Result<(), ToolError> {
-        for path in server.manifests(target)? {
+        for path in server.manifests(target, cx).await? {
             if self.audits.len() + self.unread_manifests.len() >= MANIFESTS_MAX {
                 self.unread_manifests.insert(path, format!("more than {MANIFESTS_MAX} manifests"));
                 break;
@@ -182,48 +182,58 @@ impl DeepReport {
 
 impl SecurityScanner {
     /// Every manifest below `target` that stands for a project, in the order of paths.
-    fn manifests(&self, target: &str) -> Result<Vec<String>, ToolError> {
+    async fn manifests(&self, target: &str, cx: &CallContext) -> Result<Vec<String>, ToolError> {
         let found = self.roots.resolve_readable("target", target)?;
         let absolute = found.absolute().to_owned();
-        let known = |path: &Path| {
-            let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-            let lower = name.to_ascii_lowercase();
-            matches!(
-                name,
-                "package-lock.json"
-                    | "npm-shrinkwrap.json"
-                    | "package.json"
-                    | "Cargo.lock"
-                    | "poetry.lock"
-                    | "uv.lock"
-                    | "pdm.lock"
-                    | "Pipfile.lock"
-            ) || lower.starts_with("requirements") && lower.ends_with(".txt")
-        };
         if found.facts().kind != guard::path::Kind::Folder {
-            return Ok(if known(&absolute) { vec![target.to_owned()] } else { Vec::new() });
+            return Ok(if is_manifest(&absolute) { vec![target.to_owned()] } else { Vec::new() });
         }
-        let protected = self.plan(Choice::new(ScanType::All)).protected;
-        let mut paths: Vec<String> = walk(&absolute, false, protected)
-            .take(self.config.files_max as usize)
-            .filter_map(|it| match it {
-                Met::File(path) if known(&path) => Some(path.to_string_lossy().into_owned()),
-                _ => None,
-            })
-            // What is installed is named by the lock file of the project.
-            .filter(|it| !it.split('/').any(|part| part == "node_modules" || part == "site-packages"))
-            .take(MANIFESTS_MAX + 1)
-            .map(|it| format!("{}/{it}", target.trim_end_matches('/')))
-            .collect();
-        // `package.json` is read together with the lock file beside it.
-        let locked: Vec<String> = paths
-            .iter()
-            .filter_map(|it| it.strip_suffix("package-lock.json").or(it.strip_suffix("npm-shrinkwrap.json")))
-            .map(str::to_owned)
-            .collect();
-        paths.retain(|it| {
-            it.strip_suffix("package.json").is_none_or(|folder| !locked.iter().any(|it| it == folder))
-        });
-        Ok(paths)
+        let (plan, cancel, target) =
+            (self.plan(Choice::new(ScanType::All)), cx.cancel.clone(), target.to_owned());
+        let work = move || {
+            let paths = walk(&absolute, false, plan.protected)
+                .take_while(|_| !cancel.is_cancelled())
+                .take(usize::try_from(plan.files_max).unwrap_or(usize::MAX))
+                .filter_map(|it| match it {
+                    Met::File(path) if is_manifest(&path) => Some(path.to_string_lossy().into_owned()),
+                    _ => None,
+                })
+                // What is installed is named by the lock file of the project.
+                .filter(|it| !it.split('/').any(|part| part == "node_modules" || part == "site-packages"))
+                .take(MANIFESTS_MAX + 1)
+                .map(|it| format!("{}/{it}", target.trim_end_matches('/')))
+                .collect();
+            without_locked(paths)
+        };
+        Ok(tokio::task::spawn_blocking(work).await.map_err(ScanError::Worker)?)
     }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+    let lower = name.to_ascii_lowercase();
+    matches!(
+        name,
+        "package-lock.json"
+            | "npm-shrinkwrap.json"
+            | "package.json"
+            | "Cargo.lock"
+            | "poetry.lock"
+            | "uv.lock"
+            | "pdm.lock"
+            | "Pipfile.lock"
+    ) || lower.starts_with("requirements") && lower.ends_with(".txt")
+}
+
+/// `package.json` is read together with the lock file beside it.
+fn without_locked(mut paths: Vec<String>) -> Vec<String> {
+    let locked: Vec<String> = paths
+        .iter()
+        .filter_map(|it| it.strip_suffix("package-lock.json").or(it.strip_suffix("npm-shrinkwrap.json")))
+        .map(str::to_owned)
+        .collect();
+    paths.retain(|it| {
+        it.strip_suffix("package.json").is_none_or(|folder| !locked.iter().any(|it| it == folder))
+    });
+    paths
 }

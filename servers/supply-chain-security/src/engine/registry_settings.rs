@@ -266,87 +266,92 @@ mod tests {
         read(&BTreeMap::from([(path.to_owned(), source.to_owned())])).into_values().next().unwrap()
     }
 
+    /// Path, text, main registry, extra ones, names bound to one of their own.
+    type Row =
+        (&'static str, &'static str, Option<&'static str>, &'static [&'static str], &'static [&'static str]);
+    const SETTINGS: &[Row] = &[
+        (
+            ".npmrc",
+            "registry=https://r.example/\n@acme:registry=https://n.example/\n//n.example/:_authToken=x",
+            Some("https://r.example/"),
+            &[],
+            &["@acme/*"],
+        ),
+        (
+            ".yarnrc.yml",
+            "npmScopes:\n  acme:\n    npmRegistryServer: https://n.example",
+            None,
+            &[],
+            &["@acme/*"],
+        ),
+        (
+            "pip.conf",
+            "[global]\nindex-url = https://a.example\nextra-index-url =\n  https://b.example\n  https://c.example",
+            Some("https://a.example"),
+            &["https://b.example", "https://c.example"],
+            &[],
+        ),
+        (
+            "requirements.txt",
+            "--extra-index-url https://b.example\nflask==1.0",
+            None,
+            &["https://b.example"],
+            &[],
+        ),
+        (
+            "uv.toml",
+            "[[index]]\nurl='https://a.example'\ndefault=true\n[[index]]\nurl='https://b.example'\n[[index]]\nurl='https://e.example'\nexplicit=true",
+            Some("https://a.example"),
+            &["https://b.example"],
+            &[],
+        ),
+        (
+            "pyproject.toml",
+            "[[tool.poetry.source]]\nname='x'\nurl='https://b.example'\npriority='supplemental'\n[tool.poetry.dependencies]\nMy_Lib={version='1',source='x'}",
+            None,
+            &["https://b.example"],
+            &["my-lib"],
+        ),
+        (
+            "NuGet.Config",
+            "<configuration><packageSources><add key='a' value='https://api.nuget.org/v3/index.json'/><add key='b' value='https://b.example'/></packageSources><packageSourceMapping><packageSource key='b'><package pattern='Acme.*'/></packageSource></packageSourceMapping></configuration>",
+            Some("https://api.nuget.org/v3/index.json"),
+            &["https://b.example"],
+            &["acme.*"],
+        ),
+        (
+            "Gemfile",
+            "source 'https://rubygems.org'\nsource \"https://b.example\"\nsource 'https://c.example' do\n gem 'x'\nend",
+            Some("https://rubygems.org"),
+            &["https://b.example"],
+            &[],
+        ),
+        (
+            "composer.json",
+            r#"{"repositories":[{"type":"composer","url":"https://b.example","canonical":false},{"type":"vcs","url":"x"}]}"#,
+            None,
+            &["https://b.example"],
+            &[],
+        ),
+        (
+            "pom.xml",
+            "<project><repositories><repository><url>http://b.example</url></repository></repositories></project>",
+            None,
+            &["http://b.example"],
+            &[],
+        ),
+    ];
+
     #[test]
     fn every_settings_file_is_understood() {
-        for (path, source, main, extra, bound) in [
-            (
-                ".npmrc",
-                "registry=https://r.example/\n@acme:registry=https://n.example/\n//n.example/:_authToken=x",
-                Some("https://r.example/"),
-                vec![],
-                vec!["@acme/*"],
-            ),
-            (
-                ".yarnrc.yml",
-                "npmScopes:\n  acme:\n    npmRegistryServer: https://n.example",
-                None,
-                vec![],
-                vec!["@acme/*"],
-            ),
-            (
-                "pip.conf",
-                "[global]\nindex-url = https://a.example\nextra-index-url =\n  https://b.example\n  https://c.example",
-                Some("https://a.example"),
-                vec!["https://b.example", "https://c.example"],
-                vec![],
-            ),
-            (
-                "requirements.txt",
-                "--extra-index-url https://b.example\nflask==1.0",
-                None,
-                vec!["https://b.example"],
-                vec![],
-            ),
-            (
-                "uv.toml",
-                "[[index]]\nurl='https://a.example'\ndefault=true\n[[index]]\nurl='https://b.example'\n[[index]]\nurl='https://e.example'\nexplicit=true",
-                Some("https://a.example"),
-                vec!["https://b.example"],
-                vec![],
-            ),
-            (
-                "pyproject.toml",
-                "[[tool.poetry.source]]\nname='x'\nurl='https://b.example'\npriority='supplemental'\n[tool.poetry.dependencies]\nMy_Lib={version='1',source='x'}",
-                None,
-                vec!["https://b.example"],
-                vec!["my-lib"],
-            ),
-            (
-                "NuGet.Config",
-                "<configuration><packageSources><add key='a' value='https://api.nuget.org/v3/index.json'/><add key='b' value='https://b.example'/></packageSources><packageSourceMapping><packageSource key='b'><package pattern='Acme.*'/></packageSource></packageSourceMapping></configuration>",
-                Some("https://api.nuget.org/v3/index.json"),
-                vec!["https://b.example"],
-                vec!["acme.*"],
-            ),
-            (
-                "Gemfile",
-                "source 'https://rubygems.org'\nsource \"https://b.example\"\nsource 'https://c.example' do\n gem 'x'\nend",
-                Some("https://rubygems.org"),
-                vec!["https://b.example"],
-                vec![],
-            ),
-            (
-                "composer.json",
-                r#"{"repositories":[{"type":"composer","url":"https://b.example","canonical":false},{"type":"vcs","url":"x"}]}"#,
-                None,
-                vec!["https://b.example"],
-                vec![],
-            ),
-            (
-                "pom.xml",
-                "<project><repositories><repository><url>http://b.example</url></repository></repositories></project>",
-                None,
-                vec!["http://b.example"],
-                vec![],
-            ),
-        ] {
+        for (path, source, main, extra, bound) in SETTINGS {
             let got = of(path, source);
             assert_eq!(
-                (got.main.as_deref(), got.extra.iter().map(String::as_str).collect::<Vec<_>>()),
-                (main, extra),
+                (got.main.as_deref(), got.extra.iter().map(String::as_str).collect::<Vec<_>>().as_slice()),
+                (*main, *extra),
                 "{path}"
             );
-            assert_eq!(got.bound.keys().map(String::as_str).collect::<Vec<_>>(), bound, "{path}");
+            assert_eq!(got.bound.keys().map(String::as_str).collect::<Vec<_>>(), *bound, "{path}");
         }
     }
 

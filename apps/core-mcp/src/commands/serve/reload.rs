@@ -87,8 +87,17 @@ impl<'a> Reloader<'a> {
         (lists, tls): (AllowLists, Option<TlsReload>),
     ) -> Self {
         let (current, pins) = (platform.config.clone(), pinned(&platform.gateway));
-        let (settled, seen) = (Vec::new(), Vec::new());
-        let mut made = Self { platform, sources, lock, lists, tls, settled, seen, current, pins };
+        let mut made = Self {
+            platform,
+            sources,
+            lock,
+            lists,
+            tls,
+            settled: Vec::new(),
+            seen: Vec::new(),
+            current,
+            pins,
+        };
         made.seen = made.files();
         made.settled.clone_from(&made.seen);
         made
@@ -173,12 +182,12 @@ impl<'a> Reloader<'a> {
         if loaded.settings.tuning != self.current.settings.tuning {
             self.platform.gate.retune(loaded.settings.tuning.clone());
         }
-        if loaded.settings.upstreams != self.current.settings.upstreams {
-            self.platform.mount_upstreams(&loaded.settings, &Mounts::All).await;
-        }
         let (server, before) = (&loaded.settings.server, &self.current.settings);
         if loaded.settings.auth != before.auth || server.tls.clients != before.server.tls.clients {
             self.reload_auth(&loaded.settings);
+        }
+        if loaded.settings.upstreams != before.upstreams {
+            self.platform.mount_upstreams(&loaded.settings, &Mounts::All).await;
         }
         self.lists.replace(&server.allowed_hosts, &server.allowed_origins);
         // Compared with the start, so that a change that is taken back needs no restart.

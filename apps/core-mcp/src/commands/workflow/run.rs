@@ -46,9 +46,9 @@ impl Run {
     pub(crate) async fn run(self, app: &App) -> Result<(), Failure> {
         let token = app.token()?;
         let platform = Platform::open(app, &app.sources(&app.existing_data_root()?), Mounts::All).await?;
-        let done = match platform.gate.authenticate(&token, Door::Cli) {
+        let done = match platform.admit(&token, Door::Cli).await {
             Ok(caller) => self.go(app, &platform, caller.principal()).await,
-            Err(error) => Err(error.into()),
+            Err(failure) => Err(failure),
         };
         platform.close().await.and(done)
     }
