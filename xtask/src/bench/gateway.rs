@@ -158,6 +158,7 @@ impl Side for Gateway {
 
 impl Gateway {
     /// Until the upstream's tool is listed.
+    #[expect(clippy::disallowed_methods, reason = "there is no runtime here to block")]
     fn until_mounted(&self, running: &Running, begun: Instant) -> anyhow::Result<()> {
         let client = Client::new(&running.address, &self.token);
         loop {

@@ -14,6 +14,12 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::{pulse::Busy, stream::EventStream};
 
+/// Bytes of a refused request that are read, for the answer's sake.
+const DRAINED_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long they may take.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Reads a whole body of at most `max` bytes within `limit`.
 pub(crate) async fn read(
     body: Incoming,
@@ -49,6 +55,16 @@ async fn gather(mut body: Incoming, max: usize) -> Result<Bytes, StatusCode> {
         }
     }
     Ok(if whole.is_empty() { only } else { whole.freeze() })
+}
+
+/// Takes what is left of a refused request off the connection, if it is little and comes soon.
+pub(crate) async fn drain(body: Incoming) {
+    if body.size_hint().lower() > DRAINED_BYTES_MAX {
+        return;
+    }
+    let max = usize::try_from(DRAINED_BYTES_MAX).unwrap_or(usize::MAX);
+    // Whatever comes of it, the answer is the same.
+    drop(tokio::time::timeout(DRAIN_PATIENCE, gather(body, max)).await);
 }
 
 /// What we answer with.

@@ -27,7 +27,7 @@ impl Http {
     pub(crate) async fn post(
         self: &Arc<Self>,
         headers: HeaderMap,
-        body: Incoming,
+        body: &mut Option<Incoming>,
         arrival: Arrival,
     ) -> HttpReply {
         if !is_json(&headers) {
@@ -42,6 +42,7 @@ impl Http {
         if let Some(wait) = self.denied.wait(self.denied.caller(&arrival.caller.principal().id)) {
             return too_many(wait);
         }
+        let Some(body) = body.take() else { return empty(StatusCode::BAD_REQUEST) };
         let body = match body::read(body, &headers, self.config.max_body, self.config.body_timeout).await {
             Ok(body) => body,
             // What is left of the body is not worth reading: the connection goes.

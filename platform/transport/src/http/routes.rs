@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Method, Request, StatusCode, header};
+use http::{HeaderName, Method, Request, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use pipeline::{Scope, Verified};
 use protocol::Revision;
@@ -31,6 +31,19 @@ pub(crate) struct Arrival {
 
 pub(crate) async fn handle(http: Arc<Http>, peer: Peer, request: Request<Incoming>) -> HttpReply {
     let (parts, body) = request.into_parts();
+    let has_to_wait = parts.headers.contains_key(header::EXPECT);
+    let mut body = Some(body);
+    let reply = answer(http, peer, parts, &mut body).await;
+    // Closed over an unread body, the connection would be reset and the answer lost on its way. Who asked before
+    // sending has sent nothing yet.
+    if let Some(left) = body.filter(|_| !has_to_wait) {
+        super::body::drain(left).await;
+    }
+    reply
+}
+
+/// The answer to one request. The body is left behind by what refuses without reading it.
+async fn answer(http: Arc<Http>, peer: Peer, parts: Parts, body: &mut Option<Incoming>) -> HttpReply {
     let checked = http.guard.read().check(&parts.uri, &parts.headers);
     match checked {
         Ok(()) => {}
@@ -46,7 +59,7 @@ pub(crate) async fn handle(http: Arc<Http>, peer: Peer, request: Request<Incomin
     let Some(scope) = scope_of(parts.uri.path()) else {
         return match http.page(&peer, &parts).await {
             Some(page) => page,
-            None => elsewhere(&http, Request::from_parts(parts, body)).await,
+            None => elsewhere(&http, parts, body).await,
         };
     };
     let (caller, shown) = match http.authenticate(&peer, &parts.uri, &parts.headers).await {
@@ -94,15 +107,15 @@ fn is_segment(text: &str) -> bool {
         && text.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'_' | b'.'))
 }
 
-async fn elsewhere(http: &Http, request: Request<Incoming>) -> HttpReply {
-    let Some(router) = http.fallback.clone() else {
+async fn elsewhere(http: &Http, parts: Parts, body: &mut Option<Incoming>) -> HttpReply {
+    let (Some(router), Some(body)) = (http.fallback.clone(), body.take()) else {
         return refusal(
             StatusCode::NOT_FOUND,
             "not_found",
             "nothing is served here; the protocol is at /mcp",
         );
     };
-    match router.oneshot(request.map(axum::body::Body::new)).await {
+    match router.oneshot(Request::from_parts(parts, axum::body::Body::new(body))).await {
         Ok(response) => response.map(|body| ReplyBody::new(Answer::Other(body))),
         Err(never) => match never {},
     }

@@ -33,6 +33,30 @@ async fn strangers_are_turned_away_on_every_route() {
     assert!(server.fakes.records.lock().unwrap().is_empty(), "nobody asked who they are");
 }
 
+/// A client, or a proxy before us, may send the head first and the body when the answer is on its way.
+#[tokio::test]
+async fn a_refusal_arrives_although_the_body_comes_late() {
+    let server = start().await;
+    for (head, status) in [
+        ("Host: evil.com\r\n", 421),
+        ("Host: localhost\r\n", 401),
+        ("Host: localhost\r\nAuthorization: Bearer ann\r\nContent-Type: text/plain\r\n", 415),
+    ] {
+        let mut connection = Connection::open(server.address).await;
+        connection.write(format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: 7\r\n\r\n")).await;
+        tokio::task::yield_now().await;
+        connection.write("{\"a\":1}").await;
+        assert_eq!(connection.response().await.status, status, "{head}");
+        // The connection was left in order: it takes the next request.
+        connection.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert_eq!(connection.response().await.status, 200, "{head}");
+    }
+    // Who never sends the rest is answered all the same.
+    let mut connection = Connection::open(server.address).await;
+    connection.write("POST /mcp HTTP/1.1\r\nHost: evil.com\r\nContent-Length: 7\r\n\r\n{").await;
+    assert_eq!(connection.response().await.status, 421);
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_messages_are_refused() {
     let server = start().await;

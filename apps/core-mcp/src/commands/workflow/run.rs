@@ -17,6 +17,8 @@ use crate::{
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a detached run may take to be taken up.
+const TAKE_UP_MAX: Duration = Duration::from_secs(5);
 /// Longest time a command follows one run.
 pub(super) const FOLLOW_MAX: Duration = Duration::from_secs(366 * 86_400);
 
@@ -67,11 +69,28 @@ impl Run {
             Order { reference: &self.workflow, principal: &who.id, context: self.context.as_deref(), inputs };
         let run = workflows.engine.start(&program, order).await?;
         if self.detach {
-            app.output.note("a running `core-mcp serve` goes on with it");
+            app.output.note(if taken_up(&workflows.engine, who, &run).await {
+                "a running `core-mcp serve` goes on with it"
+            } else {
+                "it begins when `core-mcp serve` runs; `core-mcp workflow list` shows it then"
+            });
             return app.output.one(&serde_json::json!({ "run": run }), || run.clone());
         }
         follow(app, &workflows.engine, who, &run).await
     }
+}
+
+/// Waits until the process that runs workflows has taken up what it was asked, so that the run can be looked at as
+/// soon as its id is known. False when nobody did.
+async fn taken_up(engine: &Engine, who: &Principal, run: &str) -> bool {
+    let until = tokio::time::Instant::now() + TAKE_UP_MAX;
+    while engine.journal.view(who, run).is_err() {
+        if tokio::time::Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(LOOK_EVERY / 20).await;
+    }
+    true
 }
 
 /// Waits until a run is over or waits for people, shows it, and says by the exit code how it went.
