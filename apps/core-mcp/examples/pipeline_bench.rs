@@ -51,7 +51,7 @@ async fn build(data: &DataDir) -> Result<(Arc<Gate>, Verified, Arc<AuditLog>), B
     identity.grant_role("bench", "admin")?;
     let token = identity.create_token("bench", &TokenOptions::default())?.secret;
     policy::write_defaults(&data.policies())?;
-    let manifest = Manifest::new().server(&entry.facts, &(entry.specs)());
+    let manifest = Manifest::new().server(entry.facts, &(entry.specs)());
     let (policy, _) = PolicyEngine::open(data.policies(), manifest).map_err(|error| error.to_string())?;
     let state = State::open(data, StateOptions::default())?;
     let log = Arc::new(AuditLog::open(data, AuditOptions::default())?);

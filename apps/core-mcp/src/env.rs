@@ -64,6 +64,7 @@ impl Environment {
     }
 
     /// The variable that `${env:NAME}` in an upstream's section names.
+    #[expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
     pub(crate) fn variable(name: &str) -> Option<String> {
         std::env::var(name).ok()
     }

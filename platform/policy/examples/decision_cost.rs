@@ -95,7 +95,7 @@ fn manifest(effect: Effect) -> Manifest {
         long: false,
         raw: None,
     };
-    Manifest::new().server(&facts, [&spec])
+    Manifest::new().server(facts, [&spec])
 }
 
 fn median(samples: usize, rounds: u32, mut work: impl FnMut()) -> u128 {

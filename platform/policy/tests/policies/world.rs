@@ -70,7 +70,7 @@ pub(crate) fn manifest() -> Manifest {
             open_world: false,
         };
         let specs: Vec<_> = tools.iter().map(|(tool, effect)| spec(name, tool, *effect)).collect();
-        manifest.server(&facts, &specs)
+        manifest.server(facts, &specs)
     })
 }
 
