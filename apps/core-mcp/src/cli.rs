@@ -99,7 +99,7 @@ mod tests {
         let (written, documented) = include_str!("../../../docs/cli.md").split_once(MARK).expect("the mark");
         let page = page();
         if page != documented {
-            let fresh = std::env::temp_dir().join("core-mcp-cli.md");
+            let fresh = std::env::temp_dir().join(format!("core-mcp-cli-{}.md", std::process::id()));
             std::fs::write(&fresh, format!("{written}{MARK}{page}")).unwrap();
             panic!("docs/cli.md is not what the commands say: look at {} and copy it there", fresh.display());
         }

@@ -42,7 +42,8 @@ impl Launcher {
     /// The environment is exactly what the launch names, nothing is inherited. Streams that the launch does
     /// not open as files are closed until the caller sets them. The launcher leads a process group, so
     /// [`crate::kill_group`] ends the program with all its children; it cannot leave the group. All of them
-    /// also end when this process dies, however it does.
+    /// also end when this process dies, however it does, unless the program has stopped its launcher (`SIGSTOP`),
+    /// which then sees nothing until it is continued.
     pub fn command(&self, launch: &Launch<'_>) -> Command {
         let order = Order {
             policy: Cow::Borrowed(launch.policy),
